@@ -1,0 +1,96 @@
+"""Why something about an update cannot be done: one code a reason, each with a translation."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Say why an image, a feed, an offer or an install was refused or failed.
+
+    Each value is the key of a text in `translations/en.json`, under `exceptions`.
+    """
+
+    # The image's own bytes (image.py)
+    IMAGE_EMPTY = "image_empty"
+    IMAGE_NOT_ESP = "image_not_esp"
+    IMAGE_COMPRESSED = "image_compressed"
+    IMAGE_BOOTLOADER = "image_bootloader"
+    IMAGE_MERGED = "image_merged"
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_TRAILING = "image_trailing"
+    IMAGE_CHECKSUM = "image_checksum"
+    IMAGE_DIGEST = "image_digest"
+    # The image against the board and the release (image.py, release.py)
+    WRONG_CHIP = "wrong_chip"
+    TOO_LARGE = "too_large"
+    SIZE_MISMATCH = "size_mismatch"
+    SHA256_MISMATCH = "sha256_mismatch"
+    MD5_MISMATCH = "md5_mismatch"
+    # The release (release.py, signature.py)
+    NO_RELEASE = "no_release"
+    VERSION_UNKNOWN = "version_unknown"
+    NO_ASSET = "no_asset"
+    AMBIGUOUS_RELEASE = "ambiguous_release"
+    VERSION_TOO_OLD = "version_too_old"
+    VERSION_TOO_NEW = "version_too_new"
+    COUNTER_TOO_LOW = "counter_too_low"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_INVALID = "signature_invalid"
+    KEY_INVALID = "key_invalid"
+    # The feed (feeds/, releases.py)
+    FEED_UNREACHABLE = "feed_unreachable"
+    FEED_TIMEOUT = "feed_timeout"
+    FEED_NOT_FOUND = "feed_not_found"
+    FEED_FORBIDDEN = "feed_forbidden"
+    FEED_RATE_LIMITED = "feed_rate_limited"
+    FEED_SERVER_ERROR = "feed_server_error"
+    FEED_TOO_LARGE = "feed_too_large"
+    FEED_IS_HTML = "feed_is_html"
+    FEED_NOT_JSON = "feed_not_json"
+    FEED_INVALID = "feed_invalid"
+    FEED_EMPTY = "feed_empty"
+    FEED_CHANGED = "feed_changed"
+    FOLDER_NOT_FOUND = "folder_not_found"
+    FOLDER_OUTSIDE = "folder_outside"
+    # The store (firmware_store.py)
+    DISK_FULL = "disk_full"
+    IMAGE_UNREADABLE = "image_unreadable"
+    # The way to the board (downloads.py, dialects)
+    NO_TRANSPORT = "no_transport"
+    NO_URL = "no_url"
+    BROKER_GONE = "broker_gone"
+    ALREADY_INSTALLING = "already_installing"
+    ALREADY_INSTALLED = "already_installed"
+    BOARD_UNKNOWN = "board_unknown"
+    # What became of an install (session.py)
+    NO_ANSWER = "no_answer"
+    STALLED = "stalled"
+    NEVER_RETURNED = "never_returned"
+    ROLLED_BACK = "rolled_back"
+    CANCELLED = "cancelled"
+    WAITED_TOO_LONG = "waited_too_long"
+    # What a board said (its `status`)
+    BOARD_REFUSED = "board_refused"
+    BOARD_BUSY = "board_busy"
+    BOARD_FLASH = "board_flash"
+    BOARD_DIGEST = "board_digest"
+    BOARD_TRANSPORT = "board_transport"
+    BOARD_IMAGE = "board_image"
+    BOARD_FAILED = "board_failed"
+
+
+class OtaError(Exception):
+    """Something about an update cannot be done, for a reason that has a translation.
+
+    `placeholders` fill that translation; every value is text.
+    """
+
+    def __init__(self, reason: Reason, **placeholders: object) -> None:
+        """Keep the reason and the texts of its placeholders."""
+        self.reason = reason
+        self.placeholders = {key: str(value) for key, value in placeholders.items()}
+        super().__init__(reason, self.placeholders)
+
+    def __str__(self) -> str:
+        """Name the reason and its placeholders, for the log."""
+        details = ", ".join(f"{key}={value}" for key, value in self.placeholders.items())
+        return f"{self.reason}: {details}" if details else str(self.reason)
