@@ -54,6 +54,7 @@ class Reason(StrEnum):
     # The store (firmware_store.py)
     DISK_FULL = "disk_full"
     IMAGE_UNREADABLE = "image_unreadable"
+    STORE_UNWRITABLE = "store_unwritable"
     # The way to the board (downloads.py, dialects)
     NO_TRANSPORT = "no_transport"
     NO_URL = "no_url"
