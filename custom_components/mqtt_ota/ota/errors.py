@@ -58,6 +58,7 @@ class Reason(StrEnum):
     # The way to the board (downloads.py, dialects)
     NO_TRANSPORT = "no_transport"
     NO_URL = "no_url"
+    URL_SCHEME = "url_scheme"
     URL_INVALID = "url_invalid"
     BROKER_GONE = "broker_gone"
     ALREADY_INSTALLING = "already_installing"

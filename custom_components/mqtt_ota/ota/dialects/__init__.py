@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Protocol
 
-from ..board import Availability, Board, Encoding
+from ..board import Availability, Board, Encoding, Transport
+from ..errors import Reason
 from ..session import Session
 
 
@@ -63,9 +64,10 @@ class SendBlocks:
 
 @dataclass(frozen=True, slots=True)
 class OfferUrl:
-    """Make a one-time URL for the session's image and send what `payload` makes of it."""
+    """Make a one-time URL of one of these schemes for the session's image, and send what `payload` makes of it."""
 
     topic: str
+    schemes: frozenset[str]
     payload: Callable[[str], bytes]
     qos: int = 1
 
@@ -75,7 +77,21 @@ class StopBlocks:
     """Drop the blocks that still wait to be sent for this session."""
 
 
-type Effect = Publish | SendBlocks | OfferUrl | StopBlocks
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that is dropped, and why, for one log line a board and cause."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Remove what the broker retains on a topic."""
+
+    topic: str
+
+
+type Effect = Publish | SendBlocks | OfferUrl | StopBlocks | Ignored | Clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +116,6 @@ class Answer:
 type Reading = Announcement | Presence | Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A message that is dropped, and why, for one log line a board."""
-
-    cause: str
-
-
 class Dialect(Protocol):
     """The contract of a wire protocol."""
 
@@ -122,6 +131,9 @@ class Dialect(Protocol):
     def read(self, message: Message) -> Reading | Ignored:
         """Say what a message is. Never raises, whatever the bytes."""
 
+    def transport(self, board: Board, preferred: Transport) -> Transport:
+        """Choose how the image gets to a board; raises OtaError when there is no way."""
+
     def begin(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Offer the session's image to its board, for the first time or again."""
 
@@ -131,8 +143,17 @@ class Dialect(Protocol):
     def tick(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Move an active session whose `wake_at` has come."""
 
+    def presence(self, session: Session, board: Board, availability: Availability, now: float) -> list[Effect]:
+        """Let an active session go on when its board comes, and wait when it goes."""
+
+    def transport_failed(self, session: Session, board: Board, reason: Reason, now: float) -> list[Effect]:
+        """Go on another way after one failed, or end the session for this reason."""
+
     def cancel(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Tell the board that its session is over."""
+
+    def forget(self, board: Board) -> list[Effect]:
+        """Remove what the broker remembers of a board that was deleted."""
 
     def frame(self, session: Session, image: bytes, block: Block) -> bytes:
         """Return the payload that carries one block of an image."""

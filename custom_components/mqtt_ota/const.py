@@ -1,0 +1,16 @@
+"""Names that several modules share."""
+
+from typing import Final
+
+DOMAIN: Final = "mqtt_ota"
+
+CONF_ROOT: Final = "root"
+CONF_TRANSPORT: Final = "transport"
+CONF_BASE_URL: Final = "base_url"
+CONF_KEEP_IMAGES: Final = "keep_images"
+CONF_WAIT_HOURS: Final = "wait_hours"
+
+DEFAULT_KEEP_IMAGES: Final = 10
+DEFAULT_WAIT_HOURS: Final = 24
+
+SUBENTRY_FIRMWARE: Final = "firmware"

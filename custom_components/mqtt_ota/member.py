@@ -1,0 +1,77 @@
+"""One board of the fleet, as Home Assistant knows it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import logging
+
+from homeassistant.core import callback
+
+from .ota.board import Availability, Board
+from .ota.session import Session
+from .throttle import Throttle
+
+_LOGGER = logging.getLogger(__name__)
+
+# At most one write a second a board: each one is an event to the whole of Home Assistant.
+WRITE_INTERVAL = 1.0
+CAUSES_LIMIT = 16
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A board, whether it can be spoken to, and its last or running session."""
+
+    board: Board
+    availability: Availability = Availability.UNKNOWN
+    session: Session | None = None
+    preparing: bool = False
+    timer: asyncio.TimerHandle | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    writes: Throttle = field(init=False)
+    _listeners: set[Callable[[], None]] = field(default_factory=set)
+    _causes: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Start with nothing to write."""
+        self.writes = Throttle(asyncio.get_running_loop(), WRITE_INTERVAL, self._write)
+
+    @property
+    def name(self) -> str:
+        """Return what a person calls the board."""
+        return self.board.name or self.board.id
+
+    @property
+    def active_session(self) -> Session | None:
+        """Return the session that has no verdict yet."""
+        return self.session if self.session is not None and self.session.is_active else None
+
+    @property
+    def is_installing(self) -> bool:
+        """Tell whether an update of the board is under way."""
+        return self.preparing or self.active_session is not None
+
+    @callback
+    def async_listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` when something of the board changed; return what ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @callback
+    def async_note_ignored(self, cause: str) -> None:
+        """Log why a message of the board was dropped, once a cause."""
+        if cause not in self._causes and len(self._causes) < CAUSES_LIMIT:
+            self._causes.add(cause)
+            _LOGGER.warning("A message of the board %s was dropped: %s", self.board.id, cause)
+
+    @callback
+    def async_close(self) -> None:
+        """End the timers."""
+        self.writes.async_cancel()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def _write(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()

@@ -1,0 +1,183 @@
+"""A feed on the web: fetched politely, and every way in which that fails has its reason."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
+
+from .firmware_store import Expected, FirmwareStore, StoredImage
+from .ota.errors import OtaError, Reason
+from .ota.release import Asset, Release
+
+type Parse = Callable[[bytes, str], tuple[Release, ...]]
+
+MAX_FEED_SIZE: Final = 4 * 1024 * 1024
+MAX_REDIRECTS: Final = 5
+FEED_TIMEOUT = aiohttp.ClientTimeout(total=30)
+# An image may be slow as long as it moves.
+IMAGE_TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=30, sock_read=30)
+_CHUNK: Final = 64 * 1024
+_RATE_REMAINING: Final = "X-RateLimit-Remaining"
+_RATE_RESET: Final = "X-RateLimit-Reset"
+
+
+class FeedRefused(OtaError):
+    """A server said no; `retry_after` is how many seconds it wants to be left alone, None if it did not say."""
+
+    def __init__(self, reason: Reason, retry_after: float | None, **placeholders: object) -> None:
+        """Keep the reason and the wait."""
+        super().__init__(reason, **placeholders)
+        self.retry_after = retry_after
+
+
+class WebFeed:
+    """One URL, and what the server told of its version the last time."""
+
+    def __init__(self, hass: HomeAssistant, url: str, parse: Parse, headers: Mapping[str, str] | None = None) -> None:
+        """Fetch nothing yet; `headers` go to the feed and never to its assets."""
+        self._hass = hass
+        self._url = _web_url(url)
+        self._parse = parse
+        self._headers = dict(headers or {})
+        self._validators: dict[str, str] = {}
+
+    async def async_load(self) -> tuple[Release, ...] | None:
+        """Return the feed's releases, None when they are the same as the last time."""
+        headers = self._headers | self._validators
+        async with self._answer(self._url, FEED_TIMEOUT, headers) as response:
+            if response.status == HTTPStatus.NOT_MODIFIED:
+                return None
+            body = await _read(response)
+        releases = await self._hass.async_add_executor_job(self._parse, body, str(response.url))
+        self._validators = _validators(response.headers)
+        return releases
+
+    async def async_fetch(self, asset: Asset, store: FirmwareStore) -> StoredImage:
+        """Bring an asset into the store, if it is what the feed promised."""
+        expected = Expected(size=asset.size, sha256=asset.sha256, md5=asset.md5)
+        try:
+            async with self._answer(_web_url(asset.url), IMAGE_TIMEOUT, {}) as response:
+                return await store.async_add_stream(response.content.iter_chunked(_CHUNK), expected=expected)
+        except FeedRefused as err:
+            if err.reason is Reason.FEED_NOT_FOUND:
+                raise OtaError(Reason.FEED_CHANGED, **err.placeholders, asset=asset.name) from err
+            raise
+
+    @asynccontextmanager
+    async def _answer(
+        self, url: URL, timeout: aiohttp.ClientTimeout, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask for a URL, and give the answer that holds what was asked for."""
+        session = async_get_clientsession(self._hass)
+        with _reasons(url):
+            async with session.get(url, timeout=timeout, headers=headers, max_redirects=MAX_REDIRECTS) as response:
+                if not (response.status == HTTPStatus.NOT_MODIFIED and self._validators.items() <= headers.items()):
+                    _check(response)
+                yield response
+
+
+def shown(url: URL) -> str:
+    """Return a URL as it may be shown: without login, query and fragment, which can be secret."""
+    return str(url.with_user(None).with_query(None).with_fragment(None))
+
+
+def _web_url(text: str) -> URL:
+    """Return a URL that can be fetched."""
+    try:
+        url = URL(text)
+    except ValueError as err:
+        raise OtaError(Reason.URL_INVALID, url=text) from err
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise OtaError(Reason.URL_INVALID, url=text)
+    return url
+
+
+@contextmanager
+def _reasons(url: URL) -> Iterator[None]:
+    """Turn what can go wrong on the way into a reason."""
+    try:
+        yield
+    except OtaError:
+        raise
+    except TimeoutError as err:
+        raise OtaError(Reason.FEED_TIMEOUT, url=shown(url)) from err
+    except aiohttp.TooManyRedirects as err:
+        raise OtaError(Reason.FEED_UNREACHABLE, url=shown(url), error="too many redirects") from err
+    # A hostile redirect target or header can raise a plain ValueError inside the client.
+    except (aiohttp.ClientError, OSError, ValueError) as err:
+        raise OtaError(Reason.FEED_UNREACHABLE, url=shown(url), error=type(err).__name__) from err
+
+
+def _check(response: aiohttp.ClientResponse) -> None:
+    """Refuse an answer that does not hold what was asked for."""
+    url = shown(response.url)
+    if response.status != HTTPStatus.OK:
+        reason = _refusal(response)
+        raise FeedRefused(reason, _retry_after(response.headers), url=url, status=response.status)
+    if response.content_type in {"text/html", "application/xhtml+xml"}:
+        raise OtaError(Reason.FEED_IS_HTML, url=url)
+
+
+def _refusal(response: aiohttp.ClientResponse) -> Reason:
+    """Say what a status other than 200 means."""
+    match response.status:
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Reason.FEED_RATE_LIMITED
+        case HTTPStatus.FORBIDDEN if (
+            response.headers.get(_RATE_REMAINING) == "0" or hdrs.RETRY_AFTER in response.headers
+        ):
+            return Reason.FEED_RATE_LIMITED
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return Reason.FEED_FORBIDDEN
+        case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
+            return Reason.FEED_NOT_FOUND
+        case _:
+            return Reason.FEED_SERVER_ERROR
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds a server asks for; GitHub names the second at which its limit ends."""
+    now = dt_util.utcnow().timestamp()
+    if text := headers.get(hdrs.RETRY_AFTER, "").strip():
+        if _is_number(text):
+            return float(text)
+        try:
+            date = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        return max(date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now, 0)
+    reset = headers.get(_RATE_RESET, "")
+    if headers.get(_RATE_REMAINING) == "0" and _is_number(reset):
+        return max(float(reset) - now, 0)
+    return None
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a header holds a number of seconds, and not a thousand digits."""
+    return text.isascii() and text.isdecimal() and len(text) <= 12
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return a feed's text, but no more of it than any feed needs."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > MAX_FEED_SIZE:
+            raise OtaError(Reason.FEED_TOO_LARGE, url=shown(response.url), limit=MAX_FEED_SIZE)
+    return bytes(body)
+
+
+def _validators(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the request headers by which the server can say that nothing changed."""
+    pairs = ((hdrs.ETAG, hdrs.IF_NONE_MATCH), (hdrs.LAST_MODIFIED, hdrs.IF_MODIFIED_SINCE))
+    return {ask: headers[told] for told, ask in pairs if told in headers}
