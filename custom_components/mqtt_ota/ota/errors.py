@@ -36,6 +36,7 @@ class Reason(StrEnum):
     SIGNATURE_MISSING = "signature_missing"
     SIGNATURE_INVALID = "signature_invalid"
     KEY_INVALID = "key_invalid"
+    MANIFEST_INVALID = "manifest_invalid"
     # The feed (feeds/, releases.py)
     FEED_UNREACHABLE = "feed_unreachable"
     FEED_TIMEOUT = "feed_timeout"
