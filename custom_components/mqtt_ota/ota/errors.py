@@ -54,6 +54,7 @@ class Reason(StrEnum):
     FOLDER_OUTSIDE = "folder_outside"
     # The store (firmware_store.py)
     DISK_FULL = "disk_full"
+    IMAGE_OVERSIZE = "image_oversize"
     IMAGE_UNREADABLE = "image_unreadable"
     STORE_UNWRITABLE = "store_unwritable"
     # The way to the board (downloads.py, dialects)
