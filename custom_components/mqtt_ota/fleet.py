@@ -73,13 +73,16 @@ class Fleet:
         self.outbox = Outbox(broker, self._frame)
         self.members: dict[str, Member] = {}
 
-    async def async_start(self) -> None:
-        """Restore what was known, then listen."""
+    async def async_restore(self) -> None:
+        """Take up what was known before the restart."""
         for member in await self._records.async_load(self._loop.time()):
             if member.board.dialect in self._dialects:
                 self.members[member.board.id] = member
         for member in list(self.members.values()):
             await self._async_restore(member)
+
+    async def async_start(self) -> None:
+        """Listen to the boards."""
         for dialect in self._dialects.values():
             for topic, qos in dialect.topics():
                 await self._broker.async_subscribe(topic, qos, lambda message, d=dialect: self._receive(d, message))  # type: ignore[misc]

@@ -173,7 +173,8 @@ class NativeDialect:
             session.fail(reason, now)
             return [StopBlocks()]
         session.memo["failures"] = failures
-        session.transport = ways[failures % len(ways)] if session.transport is ways[0] else ways[0]
+        other_ways = [way for way in ways if way is not session.transport] or ways
+        session.transport = other_ways[0]
         return [StopBlocks(), *self.begin(session, board, now)]
 
     def cancel(self, session: Session, board: Board, now: float) -> list[Effect]:

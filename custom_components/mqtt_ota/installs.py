@@ -1,0 +1,67 @@
+"""From a user's wish to a session: everything that must hold before a byte is sent."""
+
+import logging
+
+from .firmware_store import StoredImage
+from .member import Member
+from .ota.board import Board
+from .ota.errors import OtaError, Reason
+from .ota.image import check_fits
+from .ota.release import Candidate
+from .ota.session import Session, Target
+from .ota.signature import Manifest, decode, load_public_key, verify
+from .ota.version import is_same
+from .runtime import Runtime
+
+_LOGGER = logging.getLogger(__name__)
+
+
+async def async_install(runtime: Runtime, member: Member, version: str | None) -> Session:
+    """Fetch and check the image of a version (None: the newest) and begin to install it.
+
+    Raises OtaError with the reason for which nothing was begun.
+    """
+    if member.is_installing:
+        raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
+    member.preparing = True
+    runtime.fleet.async_changed(member)
+    try:
+        candidate = runtime.catalogue.choose(member.board, version)
+        transport = runtime.fleet.transport(member.board, runtime.preferred)
+        stored = await runtime.catalogue.async_fetch(candidate)
+        target = _target(member.board, candidate, stored)
+        return await runtime.fleet.async_install(member, target, transport, runtime.patience)
+    finally:
+        member.preparing = False
+        runtime.fleet.async_changed(member)
+
+
+def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:
+    """Return what a session brings to a board; raises OtaError when the board could not run it."""
+    check_fits(stored.image, board)
+    version, asset = candidate.release.version, candidate.asset
+    if board.sha256 == stored.sha256 or (not board.sha256 and is_same(version, board.version)):
+        raise OtaError(Reason.ALREADY_INSTALLED, board=board.name or board.id, version=version)
+    if board.project and stored.image.project and board.project != stored.image.project:
+        # Frameworks put their own name there, so this is no proof of a wrong image.
+        _LOGGER.warning(
+            "The image of %s names the project %s, the board %s says %s",
+            asset.name,
+            stored.image.project,
+            board.id,
+            board.project,
+        )
+    manifest = Manifest(
+        # What was signed names its own model; what was not is addressed to the board.
+        model=asset.model if asset.signature else board.model,
+        chip=board.chip,
+        version=version,
+        size=stored.size,
+        sha256=stored.sha256,
+        counter=asset.counter,
+    ).text()
+    if candidate.product.public_key:
+        verify(manifest, decode(asset.signature), load_public_key(candidate.product.public_key))
+    return Target(
+        version=version, sha256=stored.sha256, size=stored.size, manifest=manifest, signature=asset.signature
+    )

@@ -1,0 +1,203 @@
+"""The update entity of a board: what it runs, what there is, and the install."""
+
+from dataclasses import dataclass
+from typing import Any, Final, override
+
+from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, UpdateEntityFeature
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import ExtraStoredData
+
+from .const import DOMAIN
+from .entity import BoardEntity
+from .installs import async_install
+from .member import Member
+from .ota.errors import OtaError
+from .ota.release import Candidate, notes_since
+from .ota.session import Session, State
+from .ota.version import is_newer, is_same
+from .runtime import MqttOtaConfigEntry, Runtime
+
+# The fleet has a queue of its own; Home Assistant must not hold boards back out of sight.
+PARALLEL_UPDATES = 0
+
+SUMMARY_LENGTH: Final = 255
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: MqttOtaConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Give every board that is known or comes an update entity."""
+    runtime = entry.runtime_data
+
+    @callback
+    def _joined(member: Member) -> None:
+        async_add_entities([FirmwareUpdate(runtime, member)])
+
+    entry.async_on_unload(runtime.fleet.async_on_join(_joined))
+
+
+@dataclass(frozen=True, slots=True)
+class LatestVersion(ExtraStoredData):
+    """The version that was offered last: without it a restart would forget that the user skipped it."""
+
+    version: str | None
+    url: str | None
+
+    @override
+    def as_dict(self) -> dict[str, Any]:
+        return {"latest_version": self.version, "release_url": self.url}
+
+
+class FirmwareUpdate(BoardEntity, UpdateEntity):
+    """The firmware of one board; everything it shows is derived from the board, its session and the feeds."""
+
+    _attr_device_class = UpdateDeviceClass.FIRMWARE
+    _attr_display_precision = 0
+    _attr_supported_features = (
+        UpdateEntityFeature.INSTALL
+        | UpdateEntityFeature.SPECIFIC_VERSION
+        | UpdateEntityFeature.PROGRESS
+        | UpdateEntityFeature.RELEASE_NOTES
+    )
+    _unrecorded_attributes = frozenset({"install_state", "bytes_held"})
+
+    def __init__(self, runtime: Runtime, member: Member) -> None:
+        """Show the firmware of a board."""
+        super().__init__(member, "firmware")
+        self._runtime = runtime
+        self._candidates: tuple[Candidate, ...] = ()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Show what was known before the restart until the feed answers."""
+        if (extra := await self.async_get_last_extra_data()) is not None:
+            stored = extra.as_dict()
+            self._attr_latest_version = stored.get("latest_version")
+            self._attr_release_url = stored.get("release_url")
+        await super().async_added_to_hass()
+        self._refresh()
+        self.async_on_remove(self._runtime.catalogue.async_listen(self._async_write))
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> LatestVersion:
+        """Return what the next start must know."""
+        return LatestVersion(self._attr_latest_version, self._attr_release_url)
+
+    @override
+    def _async_write(self) -> None:
+        self._refresh()
+        super()._async_write()
+
+    def _refresh(self) -> None:
+        """Take over what the feeds offer this board; while they are silent the last word stands."""
+        candidates = self._runtime.catalogue.candidates(self._member.board)
+        if candidates is None:
+            return
+        self._candidates = candidates
+        newest = candidates[0] if candidates else None
+        installed = self._member.board.version
+        self._attr_latest_version = installed or None
+        self._attr_release_url = None
+        self._attr_release_summary = None
+        self._attr_title = None
+        if newest is None:
+            return
+        release = newest.release
+        self._attr_title = newest.product.name or None
+        self._attr_release_url = release.url or None
+        if not is_same(release.version, installed):
+            self._attr_latest_version = release.version
+            self._attr_release_summary = _summary(release.notes)
+
+    @property
+    @override
+    def installed_version(self) -> str | None:
+        """Return what the board said that it runs."""
+        return self._member.board.version or None
+
+    @property
+    @override
+    def in_progress(self) -> bool:
+        """Tell whether an update runs now: derived from the live session, never stored."""
+        return self._member.is_installing
+
+    @property
+    @override
+    def update_percentage(self) -> float | None:
+        """Return how much of the image the board holds."""
+        session = self._member.active_session
+        return None if session is None else session.percentage
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return where the running or last update stands, in words that an automation can match."""
+        session = self._member.session
+        state = "preparing" if self._member.preparing else None if session is None else session.state
+        return {
+            "availability": self._member.availability,
+            "install_state": state,
+            "install_reason": None if session is None else session.reason,
+            "bytes_held": None if session is None or not session.is_active else session.held,
+        }
+
+    @override
+    def version_is_newer(self, latest_version: str, installed_version: str) -> bool:
+        """Order the versions that people really use; what cannot be ordered is not newer."""
+        return is_newer(latest_version, installed_version)
+
+    @override
+    async def async_update(self) -> None:
+        """Ask the feed again: this is the user's "check for updates"."""
+        await self._runtime.catalogue.async_refresh(self._member.board)
+
+    @override
+    async def async_release_notes(self) -> str | None:
+        """Return the notes of every release since the installed one."""
+        if not self._candidates or self.latest_version is None:
+            return None
+        return notes_since(self._candidates, self._member.board.version, self.latest_version) or None
+
+    @override
+    async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:
+        """Install a version and stay until the board's verdict; a board that cannot be reached now is armed."""
+        try:
+            session = await async_install(self._runtime, self._member, version)
+        except OtaError as err:
+            raise _translated(err) from err
+        if session.state is State.WAITING:
+            return
+        await self._member.ended.wait()
+        if self._member.session is session and not session.is_active and session.state is not State.CONFIRMED:
+            raise _failed(self._member, session)
+
+
+def _summary(notes: str) -> str | None:
+    """Return the first paragraph of release notes, cut where Home Assistant would."""
+    paragraph = next((part.strip() for part in notes.split("\n\n") if part.strip(" \n#")), "")
+    if len(paragraph) > SUMMARY_LENGTH:
+        paragraph = paragraph[: SUMMARY_LENGTH - 1].rstrip() + "…"
+    return paragraph or None
+
+
+def _translated(err: OtaError) -> HomeAssistantError:
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key=err.reason, translation_placeholders=err.placeholders
+    )
+
+
+def _failed(member: Member, session: Session) -> HomeAssistantError:
+    assert session.reason is not None
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=f"install_{session.reason}",
+        translation_placeholders={
+            "board": member.name,
+            "version": session.target.version,
+            "installed": session.from_version,
+            "detail": session.detail or "-",
+        },
+    )
