@@ -14,6 +14,7 @@ import logging
 import os
 from pathlib import Path
 import re
+import shutil
 import tempfile
 import time
 from typing import Final
@@ -104,7 +105,7 @@ class FirmwareStore:
     async def async_add_bytes(self, image: bytes, *, expected: Expected | None = None) -> StoredImage:
         """Keep an image that is at hand, if it is what was promised and one that a board can run."""
         if len(image) > MAX_IMAGE_SIZE:
-            raise OtaError(Reason.TOO_LARGE, size=len(image), limit=MAX_IMAGE_SIZE)
+            raise OtaError(Reason.IMAGE_OVERSIZE, size=len(image), limit=MAX_IMAGE_SIZE)
         return await self._async_add([image], expected or Expected())
 
     async def async_find(self, sha256: str) -> StoredImage | None:
@@ -123,6 +124,11 @@ class FirmwareStore:
         """Remove the images that no session needs, but for those used last."""
         async with self._changing:
             await self._hass.async_add_executor_job(self._prune, frozenset(self._pins))
+
+    async def async_remove_all(self) -> None:
+        """Delete the store."""
+        async with self._changing:
+            await self._hass.async_add_executor_job(self._remove_all)
 
     async def _async_add(self, parts: list[bytes], expected: Expected) -> StoredImage:
         """Judge an image, write it and make room, before anybody else changes the folder."""
@@ -196,6 +202,11 @@ class FirmwareStore:
             if path.stem not in pinned:
                 self._remove(path)
 
+    def _remove_all(self) -> None:
+        """Delete the store's folder, as far as that can be done."""
+        self._accepted.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _remove(self, path: Path) -> None:
         """Remove an image, and forget what it was."""
         self._accepted.pop(path.stem, None)
@@ -208,13 +219,13 @@ async def _receive(chunks: AsyncIterable[bytes], limit: int, size: int | None) -
     parts: list[bytes] = []
     received = 0
     if size is not None and size > limit:
-        raise OtaError(Reason.TOO_LARGE, size=size, limit=limit)
+        raise OtaError(Reason.IMAGE_OVERSIZE, size=size, limit=limit)
     async for chunk in chunks:
         received += len(chunk)
         if size is not None and received > size:
             raise OtaError(Reason.SIZE_MISMATCH, expected=size, actual=received)
         if received > limit:
-            raise OtaError(Reason.TOO_LARGE, size=received, limit=limit)
+            raise OtaError(Reason.IMAGE_OVERSIZE, size=received, limit=limit)
         parts.append(chunk)
     return parts
 

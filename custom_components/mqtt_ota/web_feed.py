@@ -1,6 +1,6 @@
 """A feed on the web: fetched politely, and every way in which that fails has its reason."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -17,9 +17,8 @@ from homeassistant.util import dt as dt_util
 
 from .firmware_store import Expected, FirmwareStore, StoredImage
 from .ota.errors import OtaError, Reason
+from .ota.feeds import parse
 from .ota.release import Asset, Release
-
-type Parse = Callable[[bytes, str], tuple[Release, ...]]
 
 MAX_FEED_SIZE: Final = 4 * 1024 * 1024
 MAX_REDIRECTS: Final = 5
@@ -43,22 +42,24 @@ class FeedRefused(OtaError):
 class WebFeed:
     """One URL, and what the server told of its version the last time."""
 
-    def __init__(self, hass: HomeAssistant, url: str, parse: Parse, headers: Mapping[str, str] | None = None) -> None:
-        """Fetch nothing yet; `headers` go to the feed and never to its assets."""
+    def __init__(self, hass: HomeAssistant, kind: str, url: str, headers: Mapping[str, str] | None = None) -> None:
+        """Fetch nothing yet; `kind` is the feed's format, `headers` go to the feed and never to its assets."""
         self._hass = hass
-        self._url = _web_url(url)
-        self._parse = parse
+        self._location = url
+        self._kind = kind
         self._headers = dict(headers or {})
         self._validators: dict[str, str] = {}
 
     async def async_load(self) -> tuple[Release, ...] | None:
         """Return the feed's releases, None when they are the same as the last time."""
-        headers = self._headers | self._validators
-        async with self._answer(self._url, FEED_TIMEOUT, headers) as response:
-            if response.status == HTTPStatus.NOT_MODIFIED:
+        url = _web_url(self._location)
+        async with self._answer(url, FEED_TIMEOUT, self._headers | self._validators) as response:
+            if self._validators and response.status == HTTPStatus.NOT_MODIFIED:
                 return None
+            _check(response)
             body = await _read(response)
-        releases = await self._hass.async_add_executor_job(self._parse, body, str(response.url))
+        # Files are named from where the feed is published, not from the mirror that a redirect chose.
+        releases = await self._hass.async_add_executor_job(parse, self._kind, body, str(url))
         self._validators = _validators(response.headers)
         return releases
 
@@ -67,6 +68,7 @@ class WebFeed:
         expected = Expected(size=asset.size, sha256=asset.sha256, md5=asset.md5)
         try:
             async with self._answer(_web_url(asset.url), IMAGE_TIMEOUT, {}) as response:
+                _check(response)
                 return await store.async_add_stream(response.content.iter_chunked(_CHUNK), expected=expected)
         except FeedRefused as err:
             if err.reason is Reason.FEED_NOT_FOUND:
@@ -77,18 +79,20 @@ class WebFeed:
     async def _answer(
         self, url: URL, timeout: aiohttp.ClientTimeout, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask for a URL, and give the answer that holds what was asked for."""
+        """Ask for a URL, and turn what can go wrong until the answer is read into a reason."""
         session = async_get_clientsession(self._hass)
         with _reasons(url):
             async with session.get(url, timeout=timeout, headers=headers, max_redirects=MAX_REDIRECTS) as response:
-                if not (response.status == HTTPStatus.NOT_MODIFIED and self._validators.items() <= headers.items()):
-                    _check(response)
                 yield response
 
 
-def shown(url: URL) -> str:
-    """Return a URL as it may be shown: without login, query and fragment, which can be secret."""
-    return str(url.with_user(None).with_query(None).with_fragment(None))
+def shown(location: URL | str) -> str:
+    """Return a feed's place as it may be shown: without login, query and fragment, which can be secret."""
+    try:
+        url = URL(location)
+        return str(url.with_user(None).with_query(None).with_fragment(None) if url.absolute else url)
+    except ValueError:
+        return "an invalid URL"
 
 
 def _web_url(text: str) -> URL:
@@ -104,7 +108,7 @@ def _web_url(text: str) -> URL:
 
 @contextmanager
 def _reasons(url: URL) -> Iterator[None]:
-    """Turn what can go wrong on the way into a reason."""
+    """Give every failure on the way its reason."""
     try:
         yield
     except OtaError:
@@ -153,7 +157,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return float(text)
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except ValueError, OverflowError:
             return None
         return max(date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now, 0)
     reset = headers.get(_RATE_RESET, "")
@@ -173,7 +177,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > MAX_FEED_SIZE:
-            raise OtaError(Reason.FEED_TOO_LARGE, url=shown(response.url), limit=MAX_FEED_SIZE)
+            raise OtaError(Reason.FEED_TOO_LARGE, url=shown(response.url), limit=f"{MAX_FEED_SIZE // 2**20} MiB")
     return bytes(body)
 
 
