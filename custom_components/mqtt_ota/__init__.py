@@ -59,7 +59,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     )
     downloads.async_open()
     entry.async_on_unload(downloads.async_close)
-    await entry.runtime_data.catalogue.async_start()
+    entry.runtime_data.catalogue.async_start()
     await fleet.async_restore()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await fleet.async_start()
@@ -81,9 +81,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> 
     await FirmwareStore(hass).async_remove_all()
 
 
-async def async_remove_config_entry_device(
-    hass: HomeAssistant, entry: MqttOtaConfigEntry, device: DeviceEntry
-) -> bool:
+async def async_remove_config_entry_device(hass: HomeAssistant, entry: MqttOtaConfigEntry, device: DeviceEntry) -> bool:
     """Let a user delete a board: it comes back by itself if it ever speaks again."""
     if entry.state is ConfigEntryState.LOADED:
         for domain, board_id in device.identifiers:

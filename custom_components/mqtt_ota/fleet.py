@@ -1,6 +1,5 @@
 """The boards and their sessions: messages and time go to the dialects, and what those want is carried out."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 import logging
 from secrets import token_hex
@@ -242,20 +241,22 @@ class Fleet:
             self._settle(member)
 
     async def _async_offer_url(self, member: Member, session: Session, offer: OfferUrl) -> None:
+        failed: OtaError | None = None
+        url = ""
         try:
-            url = await self._downloads.async_offer(
-                session.id, member.board.id, session.target.sha256, lifetime=URL_LIFETIME
-            )
-            if (scheme := url.partition(":")[0]) not in offer.schemes:
-                raise OtaError(Reason.URL_SCHEME, board=member.name, scheme=scheme)
+            url = await self._downloads.async_offer(session.id, member.board.id, session.target.sha256, URL_LIFETIME)
         except OtaError as err:
-            _LOGGER.warning("No URL can be offered to the board %s: %s", member.board.id, err)
-            if member.active_session is session:
-                dialect, now = self._dialect(member), self._loop.time()
-                self._carry_out(member, dialect.transport_failed(session, member.board, err.reason, now))
-        else:
-            if member.active_session is session:
-                self.outbox.async_send(offer.topic, offer.payload(url), offer.qos)
+            failed = err
+        if url and (scheme := url.partition(":")[0]) not in offer.schemes:
+            failed = OtaError(Reason.URL_SCHEME, board=member.name, scheme=scheme)
+        if member.active_session is not session:
+            return
+        if failed is None:
+            self.outbox.async_send(offer.topic, offer.payload(url), offer.qos)
+            return
+        _LOGGER.warning("No URL can be offered to the board %s: %s", member.board.id, failed)
+        dialect, now = self._dialect(member), self._loop.time()
+        self._carry_out(member, dialect.transport_failed(session, member.board, failed.reason, now))
 
     def _frame(self, session_id: str, block: Block) -> bytes | None:
         for member in self.members.values():

@@ -62,6 +62,4 @@ def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:
     ).text()
     if candidate.product.public_key:
         verify(manifest, decode(asset.signature), load_public_key(candidate.product.public_key))
-    return Target(
-        version=version, sha256=stored.sha256, size=stored.size, manifest=manifest, signature=asset.signature
-    )
+    return Target(version=version, sha256=stored.sha256, size=stored.size, manifest=manifest, signature=asset.signature)

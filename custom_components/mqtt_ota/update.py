@@ -99,7 +99,10 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         self._candidates = candidates
         newest = candidates[0] if candidates else None
         installed = self._member.board.version
-        self._attr_latest_version = installed or None
+        # Without a feed nobody can say that the board is up to date.
+        self._attr_latest_version = (
+            (installed or None) if self._runtime.catalogue.has_feed(self._member.board) else None
+        )
         self._attr_release_url = None
         self._attr_release_summary = None
         self._attr_title = None
@@ -149,7 +152,6 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         """Order the versions that people really use; what cannot be ordered is not newer."""
         return is_newer(latest_version, installed_version)
 
-    @override
     async def async_update(self) -> None:
         """Ask the feed again: this is the user's "check for updates"."""
         await self._runtime.catalogue.async_refresh(self._member.board)

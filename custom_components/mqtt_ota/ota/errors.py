@@ -26,6 +26,7 @@ class Reason(StrEnum):
     SHA256_MISMATCH = "sha256_mismatch"
     MD5_MISMATCH = "md5_mismatch"
     # The release (release.py, signature.py)
+    NO_PRODUCT = "no_product"
     NO_RELEASE = "no_release"
     VERSION_UNKNOWN = "version_unknown"
     NO_ASSET = "no_asset"
@@ -50,6 +51,7 @@ class Reason(StrEnum):
     FEED_INVALID = "feed_invalid"
     FEED_EMPTY = "feed_empty"
     FEED_CHANGED = "feed_changed"
+    FEED_NOT_READ = "feed_not_read"
     FOLDER_NOT_FOUND = "folder_not_found"
     FOLDER_OUTSIDE = "folder_outside"
     # The store (firmware_store.py)

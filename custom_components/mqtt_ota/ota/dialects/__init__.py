@@ -119,8 +119,13 @@ type Reading = Announcement | Presence | Answer
 class Dialect(Protocol):
     """The contract of a wire protocol."""
 
-    name: str
-    traits: Traits
+    @property
+    def name(self) -> str:
+        """Return what the dialect is called in storage and diagnostics."""
+
+    @property
+    def traits(self) -> Traits:
+        """Return what its boards can do."""
 
     def topics(self) -> tuple[tuple[str, int], ...]:
         """Return the topic filters to subscribe, each with its QoS."""
