@@ -2,38 +2,42 @@
 # Sourced by every script: where things are, and how to say what happens.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${MQTT_OTA_CACHE:-$root/.cache}
-debian=$cache/debian
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# What is built lands in the work tree's .cache; in the user's own where the tree belongs to somebody else.
+pick_cache() {
+  local place
+  for place in "${MQTT_OTA_CACHE:-$root/.cache}" "${XDG_CACHE_HOME:-${HOME:-}/.cache}/mqtt_ota"; do
+    mkdir -p "$place" 2>/dev/null && [ -w "$place" ] && { cd "$place" && pwd; return; }
+  done
+  return 1
+}
+
+cache=$(pick_cache) || die "No folder to build in: set MQTT_OTA_CACHE to one that you may write to."
+debian=$cache/debian
+
 venv() { printf '%s/venv/%s' "$cache" "$1"; }
 
-# First match on this machine, or in the unpacked Debian packages; empty if neither.
-find_mosquitto() {
+first_program() {
   local candidate
-  for candidate in "${MOSQUITTO:-}" "$(command -v mosquitto)" /usr/sbin/mosquitto /usr/local/sbin/mosquitto \
-    "$debian/usr/sbin/mosquitto"; do
-    [ -n "$candidate" ] && [ -x "$candidate" ] && { printf '%s' "$candidate"; return; }
+  for candidate in "$@"; do
+    [ -n "$candidate" ] && command -v "$candidate" && return
   done
   return 0
 }
 
-find_chromium() {
-  local candidate
-  for candidate in "${CHROMIUM:-}" "$(command -v chromium)" "$(command -v chromium-browser)" \
-    "$(command -v google-chrome)"; do
-    [ -n "$candidate" ] && [ -x "$candidate" ] && { printf '%s' "$candidate"; return; }
-  done
-  return 0
+find_mosquitto() {
+  first_program "${MOSQUITTO:-}" mosquitto /usr/sbin/mosquitto /usr/local/sbin/mosquitto "$debian/usr/sbin/mosquitto"
 }
+
+find_chromium() { first_program "${CHROMIUM:-}" chromium chromium-browser google-chrome; }
 
 # What the tests and the demo need to know about this machine.
 export_tools() {
+  MQTT_OTA_CACHE=$cache
   MOSQUITTO=$(find_mosquitto)
   CHROMIUM=$(find_chromium)
-  export MOSQUITTO CHROMIUM
-  # Wheels that are built here find the headers of an unpacked Python.
-  if [ -d "$debian/usr/include/python3.14" ]; then export CPATH="$debian/usr/include"; fi
+  export MQTT_OTA_CACHE MOSQUITTO CHROMIUM
 }
