@@ -26,8 +26,10 @@ from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .fleet_store import FleetStore
 from .ota.board import Transport
+from .ota.dialects import Dialect
 from .ota.dialects.native import DEFAULT_ROOT, NativeDialect
 from .runtime import MqttOtaConfigEntry, Runtime
+from .sessions import Sessions
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.UPDATE]
@@ -47,10 +49,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     images = FirmwareStore(hass, keep=options.get(CONF_KEEP_IMAGES, DEFAULT_KEEP_IMAGES))
     await images.async_setup()
     downloads = Downloads(hass, images, base_url=options.get(CONF_BASE_URL, ""))
-    dialects = (NativeDialect(entry.data.get(CONF_ROOT, DEFAULT_ROOT)),)
-    fleet = Fleet(hass, entry, Broker(hass), images, downloads, FleetStore(hass), dialects)
+    native = NativeDialect(entry.data.get(CONF_ROOT, DEFAULT_ROOT))
+    dialects: dict[str, Dialect] = {native.name: native}
+    broker = Broker(hass)
+    sessions = Sessions(hass, entry, broker, images, downloads, dialects)
+    fleet = Fleet(hass, broker, sessions, FleetStore(hass), dialects)
     entry.runtime_data = Runtime(
         fleet=fleet,
+        sessions=sessions,
         catalogue=Catalogue(hass, entry, images),
         images=images,
         downloads=downloads,
@@ -63,7 +69,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     await fleet.async_restore()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await fleet.async_start()
-    entry.async_create_background_task(hass, fleet.outbox.run(), "mqtt_ota outbox")
     return True
 
 

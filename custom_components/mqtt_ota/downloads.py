@@ -183,14 +183,14 @@ class _ImageResponse(web.FileResponse):
             return await super().prepare(request)
         offer = self._offer
         start = _range_start(request, offer.size)
-        if transfer := asyncio.current_task():
-            offer.transfers.add(transfer)
+        transfer = asyncio.current_task()
+        assert transfer is not None
+        offer.transfers.add(transfer)
         self._report(offer, start)
         try:
             writer = await super().prepare(request)
         finally:
-            if transfer:
-                offer.transfers.discard(transfer)
+            offer.transfers.discard(transfer)
         if self.status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             end = (start if self.status == HTTPStatus.PARTIAL_CONTENT else 0) + (self.content_length or 0)
             offer.fetches += end == offer.size

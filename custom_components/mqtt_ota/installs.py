@@ -24,16 +24,16 @@ async def async_install(runtime: Runtime, member: Member, version: str | None) -
     if member.is_installing:
         raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
     member.preparing = True
-    runtime.fleet.async_changed(member)
+    member.async_changed()
     try:
         candidate = runtime.catalogue.choose(member.board, version)
-        transport = runtime.fleet.transport(member.board, runtime.preferred)
+        transport = runtime.sessions.transport(member, runtime.preferred)
         stored = await runtime.catalogue.async_fetch(candidate)
         target = _target(member.board, candidate, stored)
-        return await runtime.fleet.async_install(member, target, transport, runtime.patience)
+        return await runtime.sessions.async_begin(member, target, transport, runtime.patience)
     finally:
         member.preparing = False
-        runtime.fleet.async_changed(member)
+        member.async_changed()
 
 
 def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:

@@ -26,9 +26,9 @@ class Member:
     availability: Availability = Availability.UNKNOWN
     session: Session | None = None
     preparing: bool = False
-    timer: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     writes: Throttle = field(init=False)
+    _timer: asyncio.TimerHandle | None = None
     _listeners: set[Callable[[], None]] = field(default_factory=set)
     _causes: set[str] = field(default_factory=set)
 
@@ -65,12 +65,25 @@ class Member:
             _LOGGER.warning("A message of the board %s was dropped: %s", self.board.id, cause)
 
     @callback
+    def async_changed(self) -> None:
+        """Let what shows the board know that something about it changed."""
+        self.writes.async_request()
+
+    @callback
+    def async_wake_at(self, time: float | None, wake: Callable[[Member], None]) -> None:
+        """Call `wake` at a time of the loop's clock, in the place of an earlier one; None: not at all."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if time is None else asyncio.get_running_loop().call_at(time, wake, self)
+
+    @callback
     def async_close(self) -> None:
-        """End the timers."""
+        """End the timers, and let nobody wait for an end that this run will not see."""
         self.writes.async_cancel()
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.ended.set()
 
     def _write(self) -> None:
         for listener in tuple(self._listeners):

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 import logging
-from typing import Any
 
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
@@ -42,9 +41,19 @@ class Outbox:
         self._blocks: dict[str, dict[Block, set[str]]] = {}
         self._filled = asyncio.Event()
 
-    def run(self) -> Coroutine[Any, Any, None]:
-        """Return what sends until it is cancelled."""
-        return self._run()
+    async def async_run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._filled.wait()
+            if self._steering:
+                message = self._steering.popleft()
+                await self._publish(message.topic, message.payload, message.qos, retain=message.retain)
+            elif (item := self._next_block()) is not None:
+                topic, payload = item
+                if payload is not None:
+                    await self._publish(topic, payload, 0)
+            else:
+                self._filled.clear()
 
     @callback
     def async_send(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
@@ -73,19 +82,6 @@ class Outbox:
                     del waiting[block]
             if not waiting:
                 del self._blocks[topic]
-
-    async def _run(self) -> None:
-        while True:
-            await self._filled.wait()
-            if self._steering:
-                message = self._steering.popleft()
-                await self._publish(message.topic, message.payload, message.qos, retain=message.retain)
-            elif (item := self._next_block()) is not None:
-                topic, payload = item
-                if payload is not None:
-                    await self._publish(topic, payload, 0)
-            else:
-                self._filled.clear()
 
     def _next_block(self) -> tuple[str, bytes | None] | None:
         """Take the next block, from the topic that waited longest."""

@@ -9,6 +9,7 @@ from .downloads import Downloads
 from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .ota.board import Transport
+from .sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Runtime:
     """The parts of the running integration; `patience` is how long a session waits for its board, in seconds."""
 
     fleet: Fleet
+    sessions: Sessions
     catalogue: Catalogue
     images: FirmwareStore
     downloads: Downloads

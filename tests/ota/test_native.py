@@ -44,7 +44,7 @@ def offered(effects: list[Effect]) -> dict[str, Any]:
 
 
 def want(*blocks: int, tag: bytes = TAG, size: int = 1024, probe: bool = False) -> Message:
-    return message("want", Want(probe, tag, size, min(blocks), blocks).payload())
+    return message("want", Want(probe=probe, tag=tag, block_size=size, first=min(blocks), blocks=blocks).payload())
 
 
 def begun(**changes: Any) -> Session:
@@ -241,7 +241,7 @@ def test_a_probe_is_answered_raw_and_a_frame_carries_the_bytes() -> None:
     (block,) = sent.blocks
     assert block.encoding is Encoding.RAW
     frame = parse_frame(NATIVE.frame(session, IMAGE, block))
-    assert (frame.tag, frame.offset, frame.data) == (TAG, 0, IMAGE[:1024])
+    assert (frame.tag, frame.offset, frame.block) == (TAG, 0, IMAGE[:1024])
 
 
 @pytest.mark.parametrize(

@@ -209,14 +209,22 @@ def test_a_restart_loses_nothing_whatever_happened(steps: list[str], later: floa
     now = float(len(steps))
     record = json.loads(json.dumps(session.stored(now)))
     restored = Session.restored(record, now + later)
-    assert restored.stored(now + later) == pytest.approx(session.stored(now)) or _same(restored, session, later)
-
-
-def _same(restored: Session, session: Session, later: float) -> bool:
-    same = ("id", "state", "reason", "detail", "held", "attempts", "memo", "timeline", "target", "transport")
-    return all(getattr(restored, name) == getattr(session, name) for name in same) and restored.changed == (
-        pytest.approx(session.changed + later)
+    same = (
+        "id",
+        "state",
+        "reason",
+        "detail",
+        "held",
+        "attempts",
+        "memo",
+        "timeline",
+        "target",
+        "transport",
+        "verified",
     )
+    assert [getattr(restored, name) for name in same] == [getattr(session, name) for name in same]
+    assert restored.changed == pytest.approx(session.changed + later)
+    assert (restored.wake_at is None) == (session.wake_at is None)
 
 
 @pytest.mark.parametrize("broken", [{}, {"state": "lost"}, {"target": None}, {"timeline": [[1]]}, {"extra": 1}])

@@ -5,7 +5,7 @@ import re
 from typing import Any, Final
 
 from ..announce import PROTOCOL, parse_announce
-from ..blocks import block_count, encode_frame, parse_want, tag_of
+from ..blocks import block_count, encode_frame, parse_want, span, tag_of
 from ..board import Availability, Board, Encoding, Order, Transport, is_board_id
 from ..errors import OtaError, Reason
 from ..fields import FieldError, Fields
@@ -139,8 +139,10 @@ class NativeDialect:
     def tick(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Offer again where that may help, and give up where it did not."""
         match session.state:
-            case State.WAITING | State.QUEUED:
-                session.fail(Reason.WAITED_TOO_LONG if session.state is State.WAITING else Reason.NO_ANSWER, now)
+            case State.QUEUED:
+                return []
+            case State.WAITING:
+                session.fail(Reason.WAITED_TOO_LONG, now)
             case State.REBOOTING if session.attempts or session.came_back_old:
                 session.never_returned(now)
             case State.OFFERED if session.attempts >= OFFERS:
@@ -218,8 +220,7 @@ class NativeDialect:
             return [Ignored("wants blocks beyond the image")]
         session.alive(State.TRANSFERRING, now)
         encoding = Encoding.RAW if want.probe or Encoding.DEFLATE not in board.encodings else Encoding.DEFLATE
-        starts = (index * want.block_size for index in want.blocks)
-        blocks = tuple(Block(start, min(want.block_size, size - start), encoding) for start in starts)
+        blocks = tuple(Block(*span(number, size, want.block_size), encoding) for number in want.blocks)
         return [SendBlocks(self._frames_topic(session, board), blocks)]
 
     def _receive_status(self, session: Session, board: Board, payload: bytes, now: float) -> list[Effect]:
