@@ -131,6 +131,8 @@ class Session:
 
     def offer(self, now: float) -> None:
         """Note that the board was offered the image, for the first time or again."""
+        if not self.is_active:
+            return
         if self.state in {State.QUEUED, State.WAITING}:
             self._note(now, State.OFFERED)
             self.state = State.OFFERED
@@ -150,6 +152,8 @@ class Session:
 
     def away(self, now: float, patience: float) -> None:
         """Give a board that went away in the middle `patience` seconds to come back."""
+        if not self.is_active:
+            return
         self._note(now, "went away")
         self.wake_at = now + patience
 
