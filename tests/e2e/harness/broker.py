@@ -9,12 +9,8 @@ from pathlib import Path
 
 from .places import find_mosquitto
 from .ports import LOOPBACK, reserved_port
-from .programs import Program
+from .programs import MissingProgramError, Program
 from .waiting import until
-
-
-class MissingProgramError(Exception):
-    """A program that is needed is not on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +43,12 @@ async def run_broker(folder: Path) -> AsyncIterator[Broker]:
     home.mkdir()
     with reserved_port() as port:
         settings = [f"listener {port} {LOOPBACK}", "allow_anonymous true", "persistence false", "log_dest stderr"]
+        settings.append("set_tcp_nodelay true")
         if os.geteuid() == 0:
             settings.append("user root")
         (home / "mosquitto.conf").write_text("\n".join([*settings, ""]))
-        broker = Broker(port, Program("mosquitto", [mosquitto, "-c", str(home / "mosquitto.conf")], folder=home))
+        command = [mosquitto, "-c", str(home / "mosquitto.conf")]
+        broker = Broker(port, Program("mosquitto", command, folder=home, log=folder / "mosquitto.log"))
         try:
             await broker.start()
             yield broker

@@ -78,6 +78,7 @@ class HomeAssistant:
             "home-assistant",
             [sys.executable, "-m", "homeassistant", "--config", str(config), "--skip-pip"],
             folder=config,
+            log=config.parent / "home-assistant.log",
         )
 
     def seed(self) -> None:

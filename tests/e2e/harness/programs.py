@@ -1,7 +1,7 @@
 """Programs that are started here and end here."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 import os
 from pathlib import Path
@@ -12,6 +12,12 @@ from . import leash
 
 _PATIENCE = 15.0
 _TAIL = 25
+# Programs write no byte code beside the sources that they run from.
+_ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class MissingProgramError(Exception):
+    """A program that is needed is not on this machine; the text says what to do."""
 
 
 class ProgramEndedError(Exception):
@@ -21,15 +27,12 @@ class ProgramEndedError(Exception):
 class Program:
     """One child process with its log; it leads a process group of its own, so that all it started ends with it."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
-        """Describe the program; `folder` is where it runs, and beside which its log is written."""
+    def __init__(self, name: str, command: Sequence[str], *, folder: Path, log: Path) -> None:
+        """Describe the program; `folder` is where it runs."""
         self.name = name
-        self.log = folder.parent / f"{name}.log"
+        self.log = log
         self._command = command
         self._folder = folder
-        self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -39,7 +42,7 @@ class Program:
             self._process = await asyncio.create_subprocess_exec(
                 *tied,
                 cwd=self._folder,
-                env=self._environment,
+                env=_ENVIRONMENT,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,83 @@
+"""The demonstration: one update is installed before your eyes, a second one waits for your click.
+
+`scripts/demo [--once]`; with --once, or without a terminal to wait at, it ends after the first.
+"""
+
+import argparse
+import asyncio
+from contextlib import suppress
+import sys
+
+from .harness.api import Json
+from .harness.house import House, open_house
+from .harness.scene import FIRST, INSTALLED, LATEST, SECOND, set_scene
+from .runner import FailedError, run
+from .terminal import ProgressLine, say
+
+
+async def demonstrate(*, once: bool) -> None:
+    """Build the house, install the update on the first board, and leave the second to the user."""
+    say("Starting a private MQTT broker, Home Assistant, a release feed and two boards ...")
+    async with open_house() as house:
+        await set_scene(house, FIRST, SECOND)
+        first, second = [await house.update_entity(plan.id) for plan in (FIRST, SECOND)]
+        say(f"{FIRST.name} and {SECOND.name} announced {INSTALLED}; the feed has {LATEST}.")
+        await install(house, first)
+        if once:
+            return
+        say("")
+        say(f"Your turn: {house.home_assistant.url}/config/updates?more-info-entity-id={second}")
+        say(f"           user {house.login.username}, password {house.login.password}")
+        say(f"{SECOND.name} waits for its update. Ctrl-C ends everything.")
+        with suppress(asyncio.CancelledError):
+            await follow(house, second, SECOND.name)
+
+
+async def install(house: House, entity_id: str) -> None:
+    """Press the button as a script would, and show how it goes."""
+    say(f"Installing with the action update.install on {entity_id}:")
+    following = asyncio.create_task(follow(house, entity_id, FIRST.name))
+    try:
+        await house.install(entity_id)
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+    state = await house.api.state(entity_id) or {}
+    installed = state.get("attributes", {}).get("installed_version")
+    if state.get("state") != "off" or installed != LATEST:
+        raise FailedError(f"Home Assistant shows {installed} and '{state.get('state')}' after the install.")
+    say(f"{FIRST.name} came back, runs {installed} and confirmed it: up to date.")
+
+
+async def follow(house: House, entity_id: str, label: str) -> None:
+    """Show the progress of a board's updates, for as long as Home Assistant runs."""
+    line = ProgressLine(label)
+    try:
+        async with house.api.states(entity_id) as states:
+            async for state in states:
+                show(line, state["attributes"], label)
+    finally:
+        line.end()
+    house.home_assistant.program.check()
+
+
+def show(line: ProgressLine, attributes: Json, label: str) -> None:
+    """Show one state of an update entity."""
+    if attributes["in_progress"]:
+        line.show(attributes["update_percentage"], attributes["install_state"] or "")
+    elif line.is_shown:
+        line.end()
+        say(f"{label} runs {attributes['installed_version']}.")
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description="An update over MQTT, on real parts.")
+    parser.add_argument("--once", action="store_true", help="end after the first install")
+    once = parser.parse_args().once or not sys.stdin.isatty()
+    run(demonstrate(once=once))
+
+
+if __name__ == "__main__":
+    main()
