@@ -1,0 +1,71 @@
+"""What helps to understand a report: everything that is known, without what is secret."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+
+from .const import CONF_BASE_URL, DOMAIN, SUBENTRY_FIRMWARE
+from .first_look import CONF_GITHUB_TOKEN, CONF_LOCATION
+from .runtime import MqttOtaConfigEntry
+from .web_feed import shown
+
+# A board's signature, digest and keys are public.
+_SECRET: Final = {"mac", CONF_GITHUB_TOKEN, CONF_BASE_URL}
+
+
+async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> dict[str, Any]:
+    """Return what is known of the set-up, the feeds and every board."""
+    runtime = entry.runtime_data
+    return {
+        "entry": {**entry.data, "options": async_redact_data(dict(entry.options), _SECRET)},
+        "firmware": [
+            _redacted(subentry.data)
+            for subentry in entry.subentries.values()
+            if subentry.subentry_type == SUBENTRY_FIRMWARE
+        ],
+        "feeds": [
+            {
+                "product": product.name,
+                "feed": feed.name,
+                "last_read_succeeded": feed.last_update_success,
+                "last_error": None if feed.last_exception is None else str(feed.last_exception),
+                "releases": [release.version for release in feed.data],
+            }
+            for product, feed in runtime.catalogue.feeds.items()
+        ],
+        "boards": [_redacted_board(board) for board in runtime.fleet.records()],
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: MqttOtaConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return what is known of one board, and what there is for it."""
+    runtime = entry.runtime_data
+    ids = {board_id for domain, board_id in device.identifiers if domain == DOMAIN}
+    boards = [board for board in runtime.fleet.records() if board["board"]["id"] in ids]
+    members = [member for board_id, member in runtime.fleet.members.items() if board_id in ids]
+    return {
+        "boards": [_redacted_board(board) for board in boards],
+        "candidates": {
+            member.board.id: [
+                {"version": candidate.release.version, "asset": candidate.asset.name}
+                for candidate in runtime.catalogue.candidates(member.board) or ()
+            ]
+            for member in members
+        },
+    }
+
+
+def _redacted(firmware: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a firmware without its token, and without what may be secret in its address."""
+    return async_redact_data({**firmware, CONF_LOCATION: shown(firmware[CONF_LOCATION])}, _SECRET)
+
+
+def _redacted_board(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a board without its MAC, and without what may be secret in the address of its feed."""
+    board = record["board"]
+    return async_redact_data({**record, "board": {**board, "feed": shown(board["feed"])}}, _SECRET)
