@@ -91,10 +91,7 @@ class FolderFeed:
 
     def _is_inside(self, path: Path) -> bool:
         """Tell whether a path is a file below the configuration folder, after every link."""
-        try:
-            return path.is_file() and path.resolve().is_relative_to(self._root)
-        except OSError:
-            return False
+        return path.is_file() and path.resolve().is_relative_to(self._root)
 
     def _sidecar(self, path: Path) -> bytes | None:
         """Return what lies beside an image, one byte too much of it where it is too large."""

@@ -104,7 +104,7 @@ class ReleaseFeed(DataUpdateCoordinator[tuple[Release, ...]]):
     async def _async_update_data(self) -> tuple[Release, ...]:
         """Read the feed, unless its server wants to be left alone."""
         if (wait := self._quiet_until - self.hass.loop.time()) > 0 and self._refusal is not None:
-            raise _update_failed(self._refusal, wait)
+            raise _update_failed(self._refusal, wait + 1)
         try:
             releases = await self._source_of_feed().async_load()
         except OtaError as err:
@@ -121,7 +121,8 @@ class ReleaseFeed(DataUpdateCoordinator[tuple[Release, ...]]):
         if isinstance(err, FeedRefused) and err.retry_after is not None:
             wish = min(max(err.retry_after, _SHORTEST_WISH), _LONGEST_WISH)
             self._quiet_until, self._refusal = self.hass.loop.time() + wish, err
-            wait = max(wait, wish)
+            # The coordinator's clock is a second coarse: it must not ask just before its server is ready.
+            wait = max(wait, wish + 1)
         return wait
 
     def _source_of_feed(self) -> Source:

@@ -34,6 +34,7 @@ class FeedServer:
         self._runner: web.AppRunner | None = None
         self._port = 0
         self._released = asyncio.Event()
+        self._asked = asyncio.Condition()
 
     def __setitem__(self, path: str, page: Page | bytes) -> None:
         self.pages[path] = page if isinstance(page, Page) else Page(page)
@@ -46,6 +47,11 @@ class FeedServer:
 
     def count(self, path: str) -> int:
         return sum(request.path == path for request in self.requests)
+
+    async def asked(self, path: str) -> None:
+        """Wait for the first request for a page."""
+        async with self._asked:
+            await self._asked.wait_for(lambda: self.count(path))
 
     async def up(self) -> Self:
         """Listen, on the port of the last time if there was one."""
@@ -72,6 +78,8 @@ class FeedServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
+        async with self._asked:
+            self._asked.notify_all()
         page = self.pages.get(request.path)
         if page is None:
             raise web.HTTPNotFound

@@ -8,16 +8,15 @@ import os
 from pathlib import Path
 from unittest.mock import patch
 
-from homeassistant.components.backup.const import EXCLUDE_FROM_BACKUP
-from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.mqtt_ota.firmware_store import MAX_IMAGE_SIZE, Expected, FirmwareStore
 from custom_components.mqtt_ota.ota.errors import OtaError, Reason
+from homeassistant.components.backup.const import EXCLUDE_FROM_BACKUP
+from homeassistant.core import HomeAssistant
+from tests.firmware_images import build_app
 
-from .esp import app_image
-
-IMAGE = app_image()
+IMAGE = build_app(size=4096)
 SHA256 = hashlib.sha256(IMAGE).hexdigest()
 
 
@@ -45,6 +44,12 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def leave(path: Path) -> None:
+    """Leave a file that nobody asked for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"part of an image")
 
 
 def age(store: FirmwareStore, sha256: str, seconds: int) -> None:
@@ -189,15 +194,14 @@ async def test_a_really_full_disk(hass: HomeAssistant, folder: Path) -> None:
         return descriptor
 
     with patch("tempfile._os.open", full), pytest.raises(OtaError) as failed:
-        await store.async_add_bytes(app_image(size=100_000))
+        await store.async_add_bytes(build_app(size=100_000))
 
     assert failed.value.reason is Reason.DISK_FULL
     assert files(folder) == set()
 
 
 async def test_setup_removes_what_a_power_cut_left(hass: HomeAssistant, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / "tmpabc.part").write_bytes(IMAGE[:100])
+    leave(folder / "tmpabc.part")
     store = FirmwareStore(hass)
     await store.async_setup()
 
@@ -205,7 +209,7 @@ async def test_setup_removes_what_a_power_cut_left(hass: HomeAssistant, folder: 
 
 
 async def test_setup_keeps_every_image_until_sessions_are_known(hass: HomeAssistant, store: FirmwareStore) -> None:
-    shas = {(await store.async_add_bytes(app_image(version=f"1.{number}"))).sha256 for number in range(2)}
+    shas = {(await store.async_add_bytes(build_app(version=f"1.{number}", size=4096))).sha256 for number in range(2)}
     again = FirmwareStore(hass, keep=0)
     await again.async_setup()
 
@@ -213,8 +217,7 @@ async def test_setup_keeps_every_image_until_sessions_are_known(hass: HomeAssist
 
 
 async def test_setup_says_when_it_cannot_write(hass: HomeAssistant, folder: Path) -> None:
-    folder.parent.mkdir(parents=True)
-    folder.write_bytes(b"a file where the folder should be")
+    leave(folder)
 
     with pytest.raises(OtaError) as failed:
         await FirmwareStore(hass).async_setup()
@@ -222,14 +225,14 @@ async def test_setup_says_when_it_cannot_write(hass: HomeAssistant, folder: Path
 
 
 async def test_a_folder_that_was_deleted_comes_back(store: FirmwareStore, folder: Path) -> None:
-    folder.rmdir()
+    await store.async_remove_all()
     await store.async_prune()
     await store.async_add_bytes(IMAGE)
     assert await store.async_has(SHA256)
 
 
 async def test_the_images_used_last_stay(store: FirmwareStore) -> None:
-    old, used, new = [app_image(version=version) for version in ("1", "2", "3")]
+    old, used, new = [build_app(version=version, size=4096) for version in ("1", "2", "3")]
     shas = [hashlib.sha256(data).hexdigest() for data in (old, used, new)]
     await store.async_add_bytes(old)
     age(store, shas[0], 300)
@@ -247,7 +250,7 @@ async def test_pinned_images_stay_until_the_last_session_lets_go(store: Firmware
     store.pin(SHA256)
     age(store, SHA256, 600)
     for number in range(3):
-        await store.async_add_bytes(app_image(version=f"2.{number}"))
+        await store.async_add_bytes(build_app(version=f"2.{number}", size=4096))
     assert store.path(SHA256).exists()
 
     store.unpin(SHA256)
@@ -267,7 +270,7 @@ async def test_an_unpin_too_many_pins_nothing_less(store: FirmwareStore) -> None
     await store.async_add_bytes(IMAGE)
     age(store, SHA256, 600)
     for number in range(3):
-        await store.async_add_bytes(app_image(version=f"2.{number}"))
+        await store.async_add_bytes(build_app(version=f"2.{number}", size=4096))
     assert store.path(SHA256).exists()
 
 
@@ -280,7 +283,7 @@ async def test_a_new_image_is_not_pruned_by_its_own_arrival(hass: HomeAssistant)
 async def test_other_files_in_the_folder_are_let_be(store: FirmwareStore, folder: Path) -> None:
     (folder / "notes.bin").write_bytes(b"somebody's")
     for number in range(3):
-        await store.async_add_bytes(app_image(version=f"2.{number}"))
+        await store.async_add_bytes(build_app(version=f"2.{number}", size=4096))
     assert (folder / "notes.bin").exists()
 
 
@@ -350,7 +353,7 @@ async def test_images_that_arrive_at_once_are_bounded_and_all_kept(hass: HomeAss
         yield data
         arriving -= 1
 
-    images = [app_image(version=f"3.{number}") for number in range(6)]
+    images = [build_app(version=f"3.{number}", size=4096) for number in range(6)]
     adding = [asyncio.ensure_future(store.async_add_stream(slow(data))) for data in images]
     hass.loop.call_soon(hass.loop.call_soon, open_gate.set)
     added = await asyncio.gather(*adding)
@@ -358,6 +361,16 @@ async def test_images_that_arrive_at_once_are_bounded_and_all_kept(hass: HomeAss
     assert most == 4
     assert [stored.sha256 for stored in added] == [hashlib.sha256(data).hexdigest() for data in images]
     assert [await store.async_has(stored.sha256) for stored in added] == [True] * 6
+
+
+async def test_the_store_can_be_deleted(hass: HomeAssistant, store: FirmwareStore, folder: Path) -> None:
+    await store.async_add_bytes(IMAGE)
+    leave(folder.parent / "somebody" / "elses.bin")
+    await store.async_remove_all()
+
+    assert files(folder.parent) == {"somebody"}
+    assert await store.async_find(SHA256) is None
+    await store.async_remove_all()
 
 
 async def test_a_folder_that_cannot_be_listed_keeps_its_images(
