@@ -40,7 +40,7 @@ _COMPACT_DATE: Final = re.compile(
     r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?:([01]\d|2[0-3])([0-5]\d)([0-5]\d)?)?", re.ASCII
 )
 _NUMBERED: Final = re.compile(
-    r"(?:[a-z][a-z0-9]*[-/. ]+)*?(?:version|ver|v|release|rel|r|firmware|fw|build)?[ .]?"
+    r"(?:[a-z][a-z0-9]*[-/. ]+)*?(?:version|ver|v|release|rel|r|firmware|fw|build)?"
     r"(?P<numbers>\d+(?:\.\d+)*)(?P<rest>[a-z0-9.~ -]*)",
     re.ASCII,
 )
@@ -87,7 +87,7 @@ def is_same(one: str, other: str) -> bool:
         return True
     left, right = _parse(one), _parse(other)
     if left is None or right is None:
-        return left is right and _is_one_hash(one.lower(), other.lower())
+        return _is_one_hash(one.lower(), other.lower())
     return left.key == right.key and (
         not left.build or not right.build or left.build == right.build or _is_one_hash(left.build, right.build)
     )
@@ -112,7 +112,7 @@ def _parse(text: str) -> _Version | None:
     text, build = _split_build(text)
     text, dirty = _cut(_DIRTY, text)
     text, commits = _cut(_DESCRIBE, text)
-    if commits is None and _HASH.fullmatch(text):
+    if _HASH.fullmatch(text):
         return None
     text, commit = _cut(_COMMIT, text)
     match = _NUMBERED.fullmatch(_ISO_DATE.sub(_dotted, text))
