@@ -4,6 +4,8 @@ import threading
 import time
 from typing import Any
 
+_SHOWN = 20
+
 type Event = dict[str, Any]
 
 
@@ -44,4 +46,4 @@ class Events:
                         return self._told[place]
                 unread = len(self._told)
                 if not self._changed.wait(until - time.monotonic()):
-                    raise TimeoutError(f"No {wanted} in {timeout} s but {self._told[begin:]}")
+                    raise TimeoutError(f"No {wanted} in {timeout} s but {self._told[begin:][-_SHOWN:]}")

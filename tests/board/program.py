@@ -39,14 +39,15 @@ class Program:
     def stop(self) -> int:
         """End it as a person would, and return its exit code."""
         self._process.terminate()
-        return self._ended()
+        return self.wait()
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self._process.kill()
-        self._ended()
+        self.wait()
 
-    def _ended(self) -> int:
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
         code = self._process.wait(_PATIENCE)
         self._reader.join()
         return code

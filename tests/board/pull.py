@@ -43,6 +43,7 @@ class Pull:
         self._tries = 0
         self._serial = 0
         self._asked: dict[int, int] = {}
+        self._went_back_to: int | None = None
 
     def again(self, now: float) -> None:
         """Forget what was asked: the connection that it was asked on is gone."""
@@ -72,13 +73,27 @@ class Pull:
         if frame.tag != self._tag or (frame.offset, len(frame.block)) != where:
             return None
         self.probing = False
+        if number in self.bitmap or not self._is_in_turn(number):
+            return None
         self._patience = self._timeout
         self.wake_at = now + self._patience
         serial = self._asked.pop(number, 0)
         self._asked = {asked: since for asked, since in self._asked.items() if since >= serial}
-        if number in self.bitmap or (self._order is Order.SEQUENTIAL and number != next(self.bitmap.missing())):
-            return None
         return number
+
+    def _is_in_turn(self, number: int) -> bool:
+        """Tell whether a block can be written now.
+
+        Where order matters, one that came too early tells that the next one is lost, and all behind it is of no use:
+        they are asked for again, once; after that silence decides, as what is still on its way says nothing new.
+        """
+        if self._order is Order.ANY:
+            return True
+        due = next(self.bitmap.missing())
+        if due not in {number, self._went_back_to}:
+            self._went_back_to = due
+            self._asked.clear()
+        return number == due
 
     def _probe(self, now: float) -> list[bytes]:
         """Ask for one frame of full size, smaller when two of a size stayed away."""

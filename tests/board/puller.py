@@ -11,7 +11,7 @@ from .effects import Fetch
 
 _TRIES = 5
 _TIMEOUT = 10.0
-_PAUSE = 0.2
+_PAUSE = 0.1
 # Pieces that wait for the flash: the rest waits in the network.
 _AHEAD = 8
 
@@ -56,7 +56,7 @@ class Puller:
                 cause = "too short"
             except (OSError, http.client.HTTPException, ValueError) as err:
                 cause = str(err) or type(err).__name__
-            if offset < self._fetch.size and self._stopped.wait(_PAUSE * tries):
+            if offset < self._fetch.size and tries < _TRIES and self._stopped.wait(_PAUSE * tries):
                 return
         if offset < self._fetch.size:
             self._put(cause[:128])
