@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -71,7 +72,8 @@ def feed(hass: HomeAssistant, entry: MockConfigEntry, server: FeedServer) -> Rel
 @pytest.fixture
 def skip(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Skip:
     """Stop the loop's clock, and let it jump, and what is due then happen."""
-    now = hass.loop.time()
+    # Late in its second: the coordinator cuts its clock to whole ones.
+    now = int(hass.loop.time()) + 0.9
     monkeypatch.setattr(hass.loop, "time", lambda: now)
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
 
@@ -392,6 +394,24 @@ async def test_a_server_that_wants_to_be_left_alone_is(
     await feed.async_shutdown()
 
 
+async def test_the_coordinators_coarse_clock_does_not_wake_it_too_early(
+    feed: ReleaseFeed, server: FeedServer, skip: Skip
+) -> None:
+    server[FEED] = Page(status=429, headers={"Retry-After": "1200"})
+    feed.async_add_listener(lambda: None)
+    with patch.object(feed, "_async_update_data", wraps=feed._async_update_data) as reading:
+        await feed.async_refresh()
+        await skip(1199.7)
+        assert reading.call_count == 1
+        await feed.async_refresh()
+        await skip(0.2)
+        assert reading.call_count == 2
+        await skip(2)
+        assert reading.call_count == 3
+    assert server.count(FEED) == 2
+    await feed.async_shutdown()
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -593,6 +613,17 @@ async def test_without_a_digest_an_image_is_the_same_until_the_feed_is_read_agai
     await feed.async_refresh()
     assert (await feed.async_fetch_image(newest(feed), store)).image.version == "1.2.0"
     assert server.count(BIN) == 2
+
+
+async def test_with_no_digest_at_all_an_image_is_fetched_again_after_the_feed_was(
+    hass: HomeAssistant, entry: MockConfigEntry, github: FeedServer, store: FirmwareStore
+) -> None:
+    feed = ReleaseFeed(hass, entry, subentry("owner/lamp", "github"))
+    await feed.async_refresh()
+    await feed.async_fetch_image(newest(feed), store)
+    await feed.async_refresh()
+    await feed.async_fetch_image(newest(feed), store)
+    assert github.count(BIN) == 2
 
 
 WRONG_IMAGES = {
