@@ -19,9 +19,10 @@ _NO_APPLICATION = re.compile(
     r"(?<![a-z])(?:factory|merged|boot[-_ ]?loader|partitions?|little[-_ ]?fs|spiffs|fatfs|file[-_ ]?system|nvs"
     r"|ota[-_ ]?data|boot[-_ ]?app[-_ ]?\d?)(?![a-z])"
 )
+_IMAGE = re.compile(r"\.bin$", re.IGNORECASE)
 _VERSION = re.compile(
     r"(?<![a-z0-9])(?<!\d\.)v?(?P<version>\d{1,9}(?:\.\d{1,9}){1,3}"
-    r"(?:[-.]?(?:alpha|beta|rc|dev|pre)[-.]?\d{0,9})?(?:-\d{1,9}-g[0-9a-f]{4,40})?)(?![0-9a-z]|\.\d)",
+    r"(?:[-.]?(?:alpha|beta|rc|dev|pre)[-.]?\d{0,9})?(?:-\d{1,9}-g[0-9a-f]{4,40})?(?:\+[0-9a-z.]{1,40})?)(?![0-9a-z]|\.\d)",
     re.IGNORECASE,
 )
 
@@ -92,5 +93,5 @@ def is_application(name: str) -> bool:
 
 def version_in(name: str) -> str:
     """Return the version in a file name, without its `v`; empty when there is none, or more than one."""
-    versions = {found["version"] for found in _VERSION.finditer(name.removesuffix(".bin"))}
+    versions = {found["version"] for found in _VERSION.finditer(_IMAGE.sub("", name))}
     return versions.pop() if len(versions) == 1 else ""

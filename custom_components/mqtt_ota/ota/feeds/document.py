@@ -129,12 +129,11 @@ class Place:
         if self.is_absent:
             return ""
         try:
-            url = quote(urljoin(base_url, self.matched(LINK)), safe=_RESERVED)
-            parts = urlsplit(url)
+            parts = urlsplit(quote(urljoin(base_url, self.matched(LINK)), safe=_RESERVED))
             is_web = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)
         except ValueError:
             self.refuse()
-        return url if is_web else self.refuse()
+        return parts.geturl() if is_web else self.refuse()
 
 
 def load(body: bytes) -> Place:
