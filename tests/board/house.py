@@ -24,7 +24,12 @@ _ENDED = ("confirmed", "rolled_back", "failed", "cancelled")
 
 def manifest_of(image: bytes, **changes: Any) -> str:
     """Return the manifest of an image for an ESP32-S3."""
-    facts: dict[str, Any] = {"chip": "ESP32-S3", "version": "1.1.0", "size": len(image), "sha256": sha256(image).hexdigest()}
+    facts: dict[str, Any] = {
+        "chip": "ESP32-S3",
+        "version": "1.1.0",
+        "size": len(image),
+        "sha256": sha256(image).hexdigest(),
+    }
     return Manifest(**(facts | changes)).text()
 
 
