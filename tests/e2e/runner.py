@@ -29,4 +29,4 @@ def run(work: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:
         sys.exit(_INTERRUPTED)
     except (ApiError, FailedError, MissingProgramError, OSError, ProgramEndedError, TimeoutError) as err:
-        sys.exit(f"Failed: {err}")
+        sys.exit("\n".join([*getattr(err, "__notes__", ()), f"Failed: {err}"]))

@@ -22,7 +22,7 @@ class ReleaseFeed:
 
     def publish(self, version: str, image: bytes, *, chip: str, notes: str = "") -> None:
         """Publish a version for one chip."""
-        name = f"{self.name}-{version}-{chip}.bin".lower()
+        name = f"{self.name}-{version}-{chip}.bin".lower().replace(" ", "-")
         self.images[name] = image
         asset = {"url": name, "size": len(image), "sha256": hashlib.sha256(image).hexdigest(), "chip": chip}
         self.versions.append({"version": version, "notes": notes, "assets": [asset]})

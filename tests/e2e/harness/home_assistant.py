@@ -27,6 +27,9 @@ logger:
   default: warning
   logs:
     custom_components.mqtt_ota: debug
+    # No camera here: what these miss on the machine does not matter.
+    haffmpeg: fatal
+    homeassistant.components.camera: fatal
 """
 # Voice control is a default part of Home Assistant, and two of its libraries come as sources only. Nothing here speaks,
 # but without these names no action can be described to the frontend, which then stays at "Loading".

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .api import Api, Json, open_api
+from .api import Api, open_api
 from .boards import BoardPlan, FakeBoard
 from .broker import Broker, run_broker
 from .feed import ReleaseFeed, run_feed
@@ -62,8 +62,9 @@ class House:
 
     async def add_feed(self, entry_id: str, **rule: str) -> None:
         """Tell the integration about the release feed; `rule` says which boards it is for."""
-        product = {"name": self.feed.name, "feed": self.feed.url, **rule}
-        await self.api.walk("config_entries/subentries", {"handler": [entry_id, "firmware"]}, product)
+        source = {"kind": "manifest", "location": self.feed.url}
+        boards = {"name": self.feed.name, "channel": "stable", **rule}
+        await self.api.walk("config_entries/subentries", {"handler": [entry_id, "firmware"]}, source, boards)
 
     async def update_entity(self, board_id: str) -> str:
         """Return the id of a board's update entity, waiting for it to show a latest version."""
@@ -99,10 +100,10 @@ class House:
         for board in self.boards.values():
             await board.program.stop()
 
-    def logs(self) -> Json:
+    def logs(self) -> str:
         """Return the end of every program's log."""
         programs = [self.home_assistant.program, *(board.program for board in self.boards.values())]
-        return {program.name: program.tail() for program in programs}
+        return "\n".join(f"--- {program.name}\n{program.tail()}" for program in programs)
 
 
 @asynccontextmanager
@@ -111,12 +112,17 @@ async def open_house() -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(throw_away_folder())
         broker = await stack.enter_async_context(run_broker(folder))
-        feed = await stack.enter_async_context(run_feed("Relay"))
+        feed = await stack.enter_async_context(run_feed("Relay firmware"))
         home_assistant = await stack.enter_async_context(run_home_assistant(folder))
         login = await home_assistant.create_owner()
         connection = AsyncExitStack()
         api = await connection.enter_async_context(open_api(home_assistant.url, login.access_token))
         house = House(folder, broker, home_assistant, feed, login, api, _connection=connection)
         stack.push_async_callback(house.close)
-        await house.set_up_mqtt()
-        yield house
+        try:
+            await house.set_up_mqtt()
+            yield house
+        except Exception as err:
+            # The logs end with the house.
+            err.add_note(house.logs())
+            raise
