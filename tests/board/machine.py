@@ -109,7 +109,7 @@ class Machine:
         verdict, trial = self._flash.journal.verdict, self._flash.journal.trial
         if trial is not None:
             self._answer_on_trial(offer, trial.session)
-        elif self._transfer is not None and offer.session == self._transfer.offer.session:
+        elif self._transfer is not None and self._transfer.is_of(offer):
             self._go_on(self._transfer, offer, now)
         elif verdict is not None and verdict.session == offer.session and verdict.reason not in _REOPENED:
             self._voice.repeat(verdict)

@@ -56,8 +56,8 @@ def parse_session(payload: bytes) -> tuple[str, dict[str, Any]]:
         raise ValueError("too long")
     try:
         fields = json.loads(payload)
-    except RecursionError as err:
-        raise ValueError("nested too deep") from err
+    except (ValueError, RecursionError) as err:
+        raise ValueError("not JSON") from err
     session = fields.get("session") if isinstance(fields, dict) else None
     if not isinstance(session, str) or not _SESSION.fullmatch(session):
         raise ValueError("no session")
@@ -101,7 +101,7 @@ def _offer(session: str, fields: dict[str, Any], settings: Settings) -> Offer:
         session=session,
         text=fields["manifest"],
         manifest=manifest,
-        signature=_text(fields, "signature") if "signature" in fields else "",
+        signature="" if fields.get("signature") is None else _text(fields, "signature"),
         transport=transport,
         **terms(fields, settings, manifest),
     )

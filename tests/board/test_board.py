@@ -445,6 +445,20 @@ def test_another_image_must_wait_and_the_same_one_changes_its_session(house: Hou
     confirmed(house, session=OTHER_SESSION)
 
 
+def test_a_session_cannot_change_its_image(house: House, start_board: StartBoard) -> None:
+    board = start_board("--rate", "200", "--public-key", PUBLIC_KEY)
+    text = manifest_of(IMAGE)
+    house.offer(BOARD, IMAGE, manifest=text, signature=base64.b64encode(sign(text, KEY)).decode())
+    board.wait_for("state", state="transferring")
+    other = build_app(version="6.6.6", size=SIZE)
+    house.offer(BOARD, other)
+    house.wait_for("status", state="failed", reason="signature")
+    text = manifest_of(other)
+    house.offer(BOARD, other, manifest=text, signature=base64.b64encode(sign(text, KEY)).decode())
+    house.wait_for("status", state="failed", reason="busy")
+    confirmed(house)
+
+
 def test_a_repeated_offer_disturbs_nothing(house: House, start_board: StartBoard) -> None:
     board = start_board("--rate", "200")
     house.offer(BOARD, IMAGE)

@@ -30,6 +30,10 @@ class Transfer:
         self.heard_at = now
         self.take(offer)
 
+    def is_of(self, offer: Offer) -> bool:
+        """Tell whether an offer is this transfer's own, said again: only then it needs no check."""
+        return (offer.session, offer.text) == (self.offer.session, self.offer.text)
+
     def take(self, offer: Offer) -> None:
         """Go on as the session of this offer."""
         self.offer = offer
