@@ -3,7 +3,8 @@
     python -m tests.board --broker HOST:PORT --id ID --state FOLDER [option ...] [--fault NAME[=N] ...]
 
 It plays any board that speaks the native protocol. Its two slots and its resume record are files in FOLDER: it can be
-killed at any moment and goes on from there when it is started again. A program that takes its place (the C++ core on a
+killed at any moment and goes on from there when it is started again (as on an ESP32, the boot loader goes back to the
+old image when a new one ends before it has confirmed itself). A program that takes its place (the C++ core on a
 PC) takes the same options, prints the same lines and passes `tests/board/test_board.py`.
 
 What it is, all told in its announce (defaults in parentheses):
