@@ -21,6 +21,7 @@ homeassistant:
   name: MQTT OTA
   time_zone: UTC
   unit_system: metric
+  internal_url: {url}
 frontend:
 config:
 logger:
@@ -88,7 +89,7 @@ class HomeAssistant:
         """Write the configuration; the integration is the one of this work tree."""
         storage = self.config / ".storage"
         storage.mkdir(parents=True)
-        (self.config / "configuration.yaml").write_text(_CONFIGURATION)
+        (self.config / "configuration.yaml").write_text(_CONFIGURATION.format(url=self.url))
         for name, source in _NO_VOICE.items():
             (self.config / name).write_text(source)
         custom = self.config / "custom_components"
