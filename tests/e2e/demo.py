@@ -47,7 +47,7 @@ async def install(house: House, entity_id: str) -> None:
     installed = state.get("attributes", {}).get("installed_version")
     if state.get("state") != "off" or installed != LATEST:
         raise FailedError(f"Home Assistant shows {installed} and '{state.get('state')}' after the install.")
-    say(f"{FIRST.name} came back, runs {installed} and confirmed it: up to date.")
+    say(f"The board came back and confirmed {installed}: up to date.")
 
 
 async def follow(house: House, entity_id: str, label: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+import io
 import signal
 import sys
 
@@ -24,6 +25,9 @@ async def _until_signal(work: Coroutine[None, None, None]) -> None:
 
 def run(work: Coroutine[None, None, None]) -> None:
     """Run to the end and leave with 0, or say why not; whatever was started is ended first."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show the bar must not end the demo.
+        sys.stdout.reconfigure(errors="replace")
     try:
         asyncio.run(_until_signal(work))
     except asyncio.CancelledError:

@@ -66,7 +66,7 @@ def test_installs_and_ends(start: Start, tmp_path: Path) -> None:
     demo = start()
     said, complaints = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, complaints
-    assert "Relay kitchen came back, runs 1.1.0 and confirmed it: up to date." in said
+    assert "The board came back and confirmed 1.1.0: up to date." in said
     assert len([line for line in said.splitlines() if "transferring" in line]) >= 3
     assert programs_of(tmp_path) == []
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".lock"]
