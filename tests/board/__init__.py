@@ -22,7 +22,7 @@ Where and how it lives:
     --give-up S (300): silence until a transfer fails
 
 Faults, each at most once on the command line:
-    lose=N                 drops every Nth frame it receives
+    lose=N                 drops one in N frames that it receives, by chance but the same ones in each run
     repeat                 takes every frame twice
     reorder                swaps every two frames
     corrupt                one frame arrives with a flipped byte

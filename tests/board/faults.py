@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from random import Random
 from typing import Self
 
 
@@ -25,6 +26,7 @@ class Faults:
     silent: bool = False
     dies_on_url: bool = False
     _received: int = field(default=0, init=False)
+    _chance: Random = field(default_factory=lambda: Random(1), init=False)
     _kept_back: bytes | None = field(default=None, init=False)
 
     @classmethod
@@ -42,7 +44,10 @@ class Faults:
     def arriving(self, frame: bytes) -> list[bytes]:
         """Return what arrives when this frame is sent."""
         self._received += 1
-        if (self.lose and self._received % self.lose == 0) or 0 < self.drops_large < len(frame):
+        # Not each Nth: a loss in step with the wants would hit the same block for ever.
+        if self.lose and self._chance.random() * self.lose < 1:
+            return []
+        if 0 < self.drops_large < len(frame):
             return []
         if self.corrupt and self._received > 1:
             self.corrupt = False

@@ -87,7 +87,7 @@ class Pull:
         Where order matters, one that came too early tells that the next one is lost, and all behind it is of no use:
         they are asked for again, once; after that silence decides, as what is still on its way says nothing new.
         """
-        if self._order is Order.ANY:
+        if self._order == Order.ANY:
             return True
         due = next(self.bitmap.missing())
         if due not in {number, self._went_back_to}:
