@@ -1,0 +1,3 @@
+"""What every test needs."""
+
+import custom_components  # noqa: F401

@@ -1,0 +1,187 @@
+"""Installs from the card to the verdict: real MQTT client, real broker, and boards with every fault."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from tests.board.faults import Faults
+from tests.firmware_images import build_app
+
+from .house import House, a_house
+
+
+@pytest.fixture
+def options() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+async def house(
+    hass: HomeAssistant,
+    tmp_path: Path,
+    options: dict[str, str],
+    socket_enabled: None,
+    mock_hass_config: None,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> AsyncIterator[House]:
+    async with a_house(hass, tmp_path) as house:
+        # Views can be added only until the server listens.
+        base_url = str((await hass_client_no_auth()).make_url("")).rstrip("/")
+        hass.config_entries.async_update_entry(house.entry, options={"base_url": base_url} | options)
+        await house.reload()
+        yield house
+
+
+async def test_a_board_is_updated_from_its_announcement_to_its_confirmation(house: House) -> None:
+    await house.add_board()
+    state = await house.state_is(lambda state: state.state == "on")
+    assert (state.attributes["installed_version"], state.attributes["latest_version"]) == ("1.0.0", "1.1.0")
+    await house.install()
+    state = house.state()
+    assert (state.state, state.attributes["installed_version"]) == ("off", "1.1.0")
+    assert (state.attributes["in_progress"], state.attributes["update_percentage"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        # Not a divisor of the window: a board that takes blocks in order only would lose the same one for ever.
+        {"lose": 7},
+        {"repeat": True},
+        {"reorder": True},
+        {"corrupt": True},
+        {"drops_large": 2000},
+        {"power_cut": 20_000},
+        {"lose": 5, "repeat": True, "corrupt": True},
+    ],
+    ids=lambda faults: "-".join(faults),
+)
+@pytest.mark.parametrize("order", ["any", "sequential"])
+async def test_faults_on_the_way_cost_time_and_nothing_else(house: House, faults: dict[str, Any], order: str) -> None:
+    board = await house.add_board(faults=Faults(**faults), order=order)
+    await house.install()
+    assert house.state().attributes["installed_version"] == "1.1.0"
+    await house.told(board, "state", state="confirmed")
+
+
+@pytest.mark.parametrize("transports", [("http",), ("blocks",), ("blocks", "http")])
+async def test_each_way_to_a_board_works(house: House, transports: tuple[str, ...]) -> None:
+    board = await house.add_board(transports=transports)
+    await house.install()
+    offer = next(event for event in board.events.told if event["event"] == "offer")
+    assert offer["transport"] == transports[0]
+    assert house.state().attributes["installed_version"] == "1.1.0"
+
+
+@pytest.mark.parametrize("options", [{"transport": "http"}])
+async def test_the_way_that_the_user_prefers_is_taken(house: House) -> None:
+    board = await house.add_board(transports=("blocks", "http"))
+    await house.install()
+    offer = next(event for event in board.events.told if event["event"] == "offer")
+    assert offer["transport"] == "http"
+
+
+@pytest.mark.parametrize("options", [{"transport": "http"}])
+async def test_blocks_take_over_where_no_url_can_be_fetched(house: House) -> None:
+    await house.add_board(faults=Faults(dies_on_url=True))
+    await house.install()
+    assert house.state().attributes["installed_version"] == "1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("wrong_digest", "install_board_digest"),
+        ("comes_back_old", "install_rolled_back"),
+        ("fails_self_test", "install_rolled_back"),
+    ],
+)
+async def test_a_failure_names_its_reason_and_leaves_the_old_version(house: House, fault: str, reason: str) -> None:
+    await house.add_board(faults=Faults(**{fault: True}))
+    with pytest.raises(HomeAssistantError) as caught:
+        await house.install()
+    assert caught.value.translation_key == reason
+    state = house.state()
+    assert (state.state, state.attributes["installed_version"], state.attributes["in_progress"]) == ("on", "1.0.0", False)
+
+
+async def test_the_next_attempt_after_a_failure_works(house: House) -> None:
+    board = await house.add_board(faults=Faults(wrong_digest=True))
+    with pytest.raises(HomeAssistantError):
+        await house.install()
+    await house.hass.async_add_executor_job(board.stop)
+    house.boards.remove(board)
+    await house.add_board()
+    await house.install()
+    assert house.state().attributes["installed_version"] == "1.1.0"
+
+
+async def test_a_board_that_falls_asleep_in_the_middle_goes_on_when_it_wakes(house: House) -> None:
+    board = await house.add_board(faults=Faults(falls_asleep=20_000), sleep_time=0.2)
+    await house.install()
+    assert house.state().attributes["installed_version"] == "1.1.0"
+    assert [event["event"] for event in board.events.told].count("connected") >= 3
+
+
+async def test_two_boards_that_install_the_same_image_share_its_blocks(house: House) -> None:
+    boards = [await house.add_board(f"relay-{number}", rate=200) for number in (1, 2, 3)]
+    targets = [house.entity_id(f"relay-{number}") for number in (1, 2, 3)]
+    await house.hass.services.async_call("update", "install", {"entity_id": targets}, blocking=True)
+    for number, board in enumerate(boards, 1):
+        assert house.state(f"relay-{number}").attributes["installed_version"] == "1.1.0"
+        await house.told(board, "state", state="confirmed")
+
+
+async def test_a_reload_in_the_middle_is_taken_up_where_it_was(house: House) -> None:
+    house.publish_releases({"version": "1.1.0", "image": build_app(version="1.1.0", size=256 * 1024)})
+    await house.add_board(rate=100)
+    await house.entry.runtime_data.catalogue.async_refresh(house.members["relay-1"].board)
+    await house.hass.services.async_call("update", "install", {"entity_id": house.entity_id()}, blocking=False)
+    await house.state_is(lambda state: (state.attributes["update_percentage"] or 0) > 10)
+    await house.reload()
+    state = house.state()
+    assert state.attributes["in_progress"] is True
+    state = await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
+    assert state.attributes["in_progress"] is False
+
+
+async def test_a_board_that_is_away_is_armed_and_updated_when_it_comes(house: House) -> None:
+    board = await house.add_board()
+    await house.hass.async_add_executor_job(board.stop)
+    house.boards.remove(board)
+    await house.until(lambda: house.members["relay-1"].availability == "offline")
+    await house.install()
+    state = house.state()
+    assert (state.attributes["in_progress"], state.attributes["install_state"]) == (True, "waiting")
+    await house.add_board()
+    state = await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
+    assert state.attributes["install_state"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (build_app(chip="ESP32-C3", version="1.1.0"), "wrong_chip"),
+        (build_app(version="1.1.0", size=512 * 1024), "too_large"),
+        (build_app(version="1.1.0")[:-100], "image_truncated"),
+        (b"<!doctype html>" * 100, "image_not_esp"),
+    ],
+    ids=["chip", "size", "truncated", "html"],
+)
+async def test_an_image_that_does_not_fit_is_refused_before_a_byte_is_sent(
+    house: House, image: bytes, reason: str
+) -> None:
+    house.publish_releases({"version": "1.1.0", "image": image})
+    board = await house.add_board(slot_size=256 * 1024)
+    await house.state_is(lambda state: state.state == "on")
+    await house.entry.runtime_data.catalogue.async_refresh(house.members["relay-1"].board)
+    with pytest.raises(HomeAssistantError) as caught:
+        await house.install()
+    assert caught.value.translation_key == reason
+    assert not [event for event in board.events.told if event["event"] == "offer"]
+    assert house.state().attributes["in_progress"] is False
