@@ -16,7 +16,7 @@ from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_FIRMWARE
 from custom_components.mqtt_ota.member import Member
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigSubentryData
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
 from tests.board.board import Board
@@ -111,6 +111,7 @@ class House:
         """Wait for a state of a board's update entity."""
         found = asyncio.Event()
 
+        @callback
         def look(_event: Event[EventStateChangedData] | None = None) -> None:
             if holds(self.state(board_id)):
                 found.set()
