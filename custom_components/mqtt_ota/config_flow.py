@@ -76,7 +76,6 @@ class MqttOtaConfigFlow(ConfigFlow, domain=DOMAIN):
         if not self.hass.config_entries.async_entries("mqtt", include_ignore=False):
             return self.async_abort(reason="mqtt_not_set_up")
         await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
-        self._abort_if_unique_id_configured()
         errors = {}
         if user_input is not None:
             root = user_input[ADVANCED][CONF_ROOT].strip()
@@ -96,7 +95,6 @@ class MqttOtaConfigFlow(ConfigFlow, domain=DOMAIN):
         if board is None:
             return self.async_abort(reason="invalid_announce")
         await self.async_set_unique_id(DOMAIN)
-        self._abort_if_unique_id_configured()
         self._board = board
         self.context["title_placeholders"] = {"name": board.name or board.id}
         return await self.async_step_confirm()

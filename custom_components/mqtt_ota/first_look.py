@@ -45,7 +45,7 @@ class FirstLook:
             return self.releases[0].title[:_NAME_LENGTH]
         assets = [asset for release in self.releases for asset in release.assets]
         for said in ({asset.model for asset in assets}, {asset.project for asset in assets}):
-            if len(said) == 1 and (word := said.pop()).isprintable() and word and kind != GITHUB:
+            if len(said) == 1 and (word := said.pop()):
                 return word
         return _name_of_place(kind, location)[:_NAME_LENGTH]
 
@@ -72,8 +72,6 @@ class FirstLook:
 async def async_look(hass: HomeAssistant, source: Mapping[str, Any]) -> FirstLook:
     """Read a feed; raises OtaError with what is wrong with it."""
     releases = await async_try_feed(hass, source)
-    if not releases:
-        raise OtaError(Reason.FEED_EMPTY, url=source[CONF_LOCATION])
     return FirstLook({**source, CONF_LOCATION: _canonical(source)}, releases)
 
 

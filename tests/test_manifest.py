@@ -1,0 +1,329 @@
+"""What Home Assistant and HACS check of an integration, as far as that can be done without them."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import re
+import string
+import struct
+import tomllib
+from typing import Any
+
+from awesomeversion import AwesomeVersion
+import pytest
+import yaml
+from yarl import URL
+
+from custom_components.mqtt_ota import config_flow, firmware_flow
+from custom_components.mqtt_ota.feed_proposals import Proposal
+from custom_components.mqtt_ota.first_look import KINDS, FirstLook
+from custom_components.mqtt_ota.ota.board import Availability, Board, Transport
+from custom_components.mqtt_ota.ota.errors import Reason
+from custom_components.mqtt_ota.ota.release import Channel
+from custom_components.mqtt_ota.ota.session import State
+
+REPOSITORY = Path(__file__).parent.parent
+ROOT = REPOSITORY / "custom_components" / "mqtt_ota"
+OLDEST = "2026.8.0"
+
+MANIFEST = json.loads((ROOT / "manifest.json").read_text())
+TEXTS = json.loads((ROOT / "translations" / "en.json").read_text())
+TREES = {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+
+KEYS = {
+    "after_dependencies",
+    "codeowners",
+    "config_flow",
+    "dependencies",
+    "documentation",
+    "domain",
+    "integration_type",
+    "iot_class",
+    "issue_tracker",
+    "loggers",
+    "mqtt",
+    "name",
+    "quality_scale",
+    "requirements",
+    "single_config_entry",
+    "version",
+}
+NEEDED_KEYS = {"codeowners", "documentation", "domain", "iot_class", "issue_tracker", "name", "version"}
+ERRORS = {"OtaError", "FeedRefused"}
+# A session also ends with what the way to an image raises.
+RAISED_ON_THE_WAY = {Reason.NO_URL, Reason.URL_SCHEME, Reason.IMAGE_UNREADABLE}
+VERDICTS = ("ota/session.py", "ota/dialects/native.py", "sessions.py")
+
+TIERS = {
+    "bronze": """action-setup appropriate-polling brands common-modules config-flow-test-coverage config-flow
+        dependency-transparency docs-actions docs-conditions docs-high-level-description
+        docs-installation-instructions docs-removal-instructions docs-triggers entity-event-setup entity-unique-id
+        has-entity-name runtime-data test-before-configure test-before-setup unique-config-entry""",
+    "silver": """action-exceptions config-entry-unloading docs-configuration-parameters docs-installation-parameters
+        entity-unavailable integration-owner log-when-unavailable parallel-updates reauthentication-flow
+        test-coverage""",
+    "gold": """devices diagnostics discovery-update-info discovery docs-data-update docs-examples
+        docs-known-limitations docs-supported-devices docs-supported-functions docs-troubleshooting docs-use-cases
+        dynamic-devices entity-category entity-device-class entity-disabled-by-default entity-translations
+        exception-translations icon-translations reconfiguration-flow repair-issues stale-devices""",
+    "platinum": "async-dependency inject-websession strict-typing",
+}
+
+
+def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text with its path."""
+    if isinstance(tree, str):
+        yield path, tree
+    else:
+        for key, value in tree.items():
+            yield from leaves(value, f"{path}.{key}".removeprefix("."))
+
+
+def placeholders(*texts: str) -> set[str]:
+    return {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+# The manifest
+
+
+def test_the_manifest_is_complete_and_in_order() -> None:
+    keys = list(MANIFEST)
+    assert keys == ["domain", "name", *sorted(keys[2:])]
+    assert NEEDED_KEYS <= set(keys) <= KEYS
+    assert MANIFEST["domain"] == ROOT.name
+    assert (MANIFEST["config_flow"], MANIFEST["single_config_entry"]) == (True, True)
+    assert MANIFEST["iot_class"] == "local_push"
+    assert MANIFEST["integration_type"] == "hub"
+    assert all(URL(MANIFEST[key]).scheme == "https" for key in ("documentation", "issue_tracker"))
+    assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
+
+
+def test_the_version_is_one_everywhere() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert MANIFEST["version"] == project["version"]
+    assert AwesomeVersion(MANIFEST["version"]).valid
+
+
+def test_what_is_used_of_home_assistant_is_depended_on() -> None:
+    used = set()
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("homeassistant.components"):
+                parts = (node.module or "").split(".")
+                used |= {parts[2]} if len(parts) > 2 else {alias.name for alias in node.names}
+    platforms = {path.stem for path in ROOT.glob("*.py")}
+    assert used - platforms <= set(MANIFEST["dependencies"])
+    assert "mqtt" in used
+
+
+def test_discovery_listens_where_boards_announce_themselves() -> None:
+    assert MANIFEST["mqtt"] == [f"{config_flow.DEFAULT_ROOT}/board/+/announce"]
+
+
+def test_hacs_knows_the_integration() -> None:
+    hacs = json.loads((REPOSITORY / "hacs.json").read_text())
+    assert hacs == {"name": MANIFEST["name"], "homeassistant": OLDEST}
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("theme", ["", "dark_"])
+@pytest.mark.parametrize(("density", "side"), [("", 256), ("@2x", 512)])
+def test_the_brand_has_pictures_of_the_right_size(theme: str, density: str, side: int) -> None:
+    picture = (ROOT / "brand" / f"{theme}icon{density}.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height, depth, color = struct.unpack_from(">IIBB", picture, 16)
+    # Color type 6: with transparency.
+    assert (width, height, depth, color) == (side, side, 8, 6)
+
+
+def test_every_icon_is_of_something_that_is_shown() -> None:
+    icons = json.loads((ROOT / "icons.json").read_text())
+    assert set(icons) == {"entity"}
+    assert {(platform, key) for platform, keys in icons["entity"].items() for key in keys} == {
+        (platform, key) for platform, keys in TEXTS["entity"].items() for key in keys
+    }
+    assert all(icon.startswith("mdi:") for _, icon in leaves(icons))
+
+
+# The quality scale
+
+
+def test_every_rule_of_the_quality_scale_is_answered() -> None:
+    rules = yaml.safe_load((ROOT / "quality_scale.yaml").read_text())["rules"]
+    assert list(rules) == " ".join(TIERS.values()).split()
+    for rule, answer in rules.items():
+        status = answer if isinstance(answer, str) else answer["status"]
+        assert status in {"done", "exempt", "todo"}, rule
+        assert status == "done" or answer["comment"].strip(), rule
+
+
+# Texts
+
+
+def test_texts_are_ones_that_home_assistant_takes() -> None:
+    for path, text in leaves(TEXTS):
+        assert text == text.strip() != "", path
+        assert not re.search(r"<[a-z].*?>|\[%key|'\{\w+\}'|://|www\.", text, re.IGNORECASE), path
+        assert all(name.isidentifier() for name in placeholders(text)), path
+    for path, _ in leaves(TEXTS):
+        assert all(re.fullmatch(r"(?!.*[_-]{2})[a-z0-9][a-z0-9_-]*(?<![_-])", key) for key in path.split(".")), path
+
+
+@pytest.mark.parametrize(
+    "path", ["exceptions", "config.error", "config_subentries.firmware.error", "issues.feed_proposed.fix_flow.error"]
+)
+def test_every_refusal_says_what_is_wrong_and_what_to_do(path: str) -> None:
+    tree = TEXTS
+    for key in path.split("."):
+        tree = tree[key]
+    for where, text in leaves(tree):
+        assert text.endswith("."), where
+        assert len(re.split(r"[.:;] |, so ", text)) > 1, where
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A place that raises an error: for which reasons, and with which placeholders (None: any)."""
+
+    path: Path
+    reasons: frozenset[Reason]
+    names: frozenset[str] | None
+
+
+def _reasons(node: ast.AST) -> frozenset[Reason]:
+    """Return the reasons that an expression names."""
+    return frozenset(
+        Reason[found.attr]
+        for found in ast.walk(node)
+        if isinstance(found, ast.Attribute) and isinstance(found.value, ast.Name) and found.value.id == "Reason"
+    )
+
+
+def _raised() -> Iterator[Raised]:
+    for path, tree in TREES.items():
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+        errors = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in ERRORS]
+        literal = frozenset().union(*(_reasons(call.args[0]) for call in errors))
+        for call in errors:
+            # Where a variable names the reason, it is one that the module names elsewhere.
+            reasons = _reasons(call.args[0]) or _reasons(tree) - literal
+            names = [keyword.arg for keyword in call.keywords]
+            yield Raised(path, reasons, None if None in names else frozenset(filter(None, names)))
+
+
+RAISED = list(_raised())
+
+
+def test_every_reason_has_a_text() -> None:
+    assert len([raised for raised in RAISED if raised.names]) > 30
+    assert {reason.value for reason in Reason} <= set(TEXTS["exceptions"])
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=lambda raised: f"{raised.path.stem}-{'-'.join(sorted(raised.reasons))}")
+def test_a_text_names_only_what_the_error_carries(raised: Raised) -> None:
+    if raised.names is None:
+        return
+    # A feed's reader adds the address to what a format refuses.
+    names = raised.names | ({"url"} if raised.path.parent.name == "feeds" else set())
+    for reason in raised.reasons:
+        used = placeholders(TEXTS["exceptions"][reason]["message"])
+        assert used <= names, reason
+
+
+def test_a_text_of_what_is_never_raised_names_nothing() -> None:
+    raised = frozenset().union(*(raised.reasons for raised in RAISED))
+    for reason in set(Reason) - raised:
+        assert placeholders(TEXTS["exceptions"][reason]["message"]) == set(), reason
+
+
+def _verdicts() -> set[Reason]:
+    """Return the reasons with which a session can end."""
+    found = set(RAISED_ON_THE_WAY)
+    for name in VERDICTS:
+        path = ROOT / name
+        raised = frozenset().union(*(raised.reasons for raised in RAISED if raised.path == path))
+        found |= _reasons(TREES[path]) - raised
+    return found
+
+
+def test_every_verdict_of_a_session_has_a_text() -> None:
+    verdicts = _verdicts()
+    assert {Reason.ROLLED_BACK, Reason.BOARD_FLASH, Reason.CANCELLED} <= verdicts
+    texts = {key.removeprefix("install_"): text for key, text in TEXTS["exceptions"].items() if "install_" in key}
+    assert verdicts == {Reason(key) for key in texts}
+    for key, text in texts.items():
+        assert placeholders(text["message"]) <= {"board", "version", "installed", "detail"}, key
+
+
+def test_every_error_that_is_named_in_the_code_has_a_text() -> None:
+    keys = set()
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and any(keyword.arg == "translation_domain" for keyword in node.keywords):
+                named = next(keyword.value for keyword in node.keywords if keyword.arg == "translation_key")
+                keys |= {named.value} if isinstance(named, ast.Constant) else set()
+    assert "mqtt_not_set_up" in keys
+    assert keys <= set(TEXTS["exceptions"])
+    assert set(TEXTS["exceptions"]) == keys | {reason.value for reason in Reason} | {
+        f"install_{v}" for v in _verdicts()
+    }
+
+
+def _fields(step: dict[str, Any]) -> set[str]:
+    assert set(step["data"]) == set(step.get("data_description", step["data"]))
+    return set(step["data"])
+
+
+def test_every_field_is_named_and_explained() -> None:
+    config, firmware = TEXTS["config"]["step"], TEXTS["config_subentries"]["firmware"]["step"]
+    root = {str(key) for key in config_flow._ROOT_SCHEMA.schema}
+    assert _fields(config["reconfigure"]) == _fields(config["user"]["sections"]["advanced"]) == root
+    assert _fields(TEXTS["options"]["step"]["init"]) == {str(key) for key in config_flow._OPTIONS_SCHEMA.schema}
+    feed = {str(key) for key in firmware_flow._FEED_SCHEMA.schema}
+    assert _fields(firmware["user"]) == _fields(firmware["reconfigure"]) == feed
+    flow = firmware_flow.FirmwareFlow()
+    flow._look = FirstLook({}, ())
+    assert _fields(firmware["boards"]) == {str(key) for key in flow._schema([]).schema}
+
+
+def test_every_choice_has_a_name() -> None:
+    options = {key: set(selector["options"]) for key, selector in TEXTS["selector"].items()}
+    ways = {Transport.BLOCKS.value, Transport.HTTP.value}
+    assert options == {"feed_kind": set(KINDS), "channel": {*map(str, Channel)}, "transport": ways}
+
+
+def test_a_feed_is_refused_with_one_text_everywhere() -> None:
+    errors = TEXTS["config_subentries"]["firmware"]["error"]
+    feed = {key: text for key, text in errors.items() if key.startswith(("feed_", "folder_", "url_"))}
+    tried = {reason.value for reason in Reason if reason.startswith(("feed_", "folder_", "url_invalid"))}
+    # These befall a feed that was read before.
+    assert set(feed) == tried - {Reason.FEED_CHANGED, Reason.FEED_NOT_READ}
+    assert set(errors) - set(feed) == {"key_invalid", "pattern_invalid"}
+    assert TEXTS["issues"]["feed_proposed"]["fix_flow"]["error"] == feed
+    assert all(TEXTS["exceptions"][key]["message"] == text for key, text in feed.items())
+
+
+def test_a_proposal_names_what_its_texts_want() -> None:
+    issue = TEXTS["issues"]["feed_proposed"]
+    told = Proposal(URL("https://a.example/b"), (Board(id="lamp", dialect="native"),)).placeholders
+    step = issue["fix_flow"]["step"]["confirm"]
+    assert placeholders(issue["title"], step["title"], step["description"]) <= set(told)
+
+
+def test_everything_that_the_card_shows_has_a_name() -> None:
+    texts = TEXTS["entity"]["update"]
+    update = TREES[ROOT / "update.py"]
+    keys = [
+        node.value
+        for node in ast.walk(update)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_attr_translation_key"
+    ]
+    assert [ast.literal_eval(key) for key in keys] == list(texts)
+    attributes = texts["firmware"]["state_attributes"]
+    assert set(attributes) == {"availability", "install_state", "install_reason", "bytes_held"}
+    assert set(attributes["availability"]["state"]) == {*map(str, Availability)}
+    assert set(attributes["install_state"]["state"]) == {*map(str, State), "preparing"}
