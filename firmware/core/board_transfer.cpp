@@ -1,0 +1,93 @@
+#include "board.h"
+
+// The way of an image into the slot, and what becomes of it there.
+namespace mqtt_ota {
+
+namespace {
+
+constexpr uint32_t kStatusEvery = 1000;
+
+}  // namespace
+
+void Board::begin_way_(Text url) {
+  if (transfer_.is_whole()) return finish_();
+  if (!transfer_.by_blocks()) return ports_.fetcher->begin(url, transfer_.first_missing(), transfer_.size());
+  ports_.broker.subscribe(transfer_.topic(voice_).text, 0);
+  ask_();
+}
+
+void Board::end_way_() {
+  if (transfer_.by_blocks()) {
+    ports_.broker.unsubscribe(transfer_.topic(voice_).text);
+  } else {
+    ports_.fetcher->stop();
+  }
+}
+
+void Board::take_frame_(Bytes piece) {
+  const FrameReader::Result result = frame_.feed(piece);
+  if (result == FrameReader::Result::more) return;
+  incoming_ = Incoming::nothing;
+  if (result == FrameReader::Result::bad) return ports_.listener.on_dropped(frame_.cause());
+  if (transfer_.heard(frame_)) store_(frame_.offset(), frame_.block());
+  if (transfer_.is_active() && !halted_) ask_();
+}
+
+void Board::fetched(Bytes piece) {
+  uint32_t offset = 0;
+  Bytes block;
+  while (!halted_ && transfer_.is_active() && !transfer_.by_blocks() && transfer_.fill(&piece, &offset, &block)) {
+    store_(offset, block);
+  }
+}
+
+void Board::fetch_failed(Text detail) {
+  if (!halted_ && transfer_.is_active() && !transfer_.by_blocks()) fail_(Reason::transport, detail);
+}
+
+void Board::ask_() {
+  if (!transfer_.ask(voice_)) fail_(Reason::transport, "no frame arrives");
+}
+
+void Board::store_(uint32_t offset, Bytes block) {
+  if (!transfer_.store(offset, block)) return fail_(Reason::flash);
+  if (transfer_.is_whole()) return finish_();
+  if (state_ != State::transferring || is_due(said_at_ + kStatusEvery, ports_.clock.now())) say_(State::transferring);
+}
+
+/// Judge the slot, and let the boot loader try it.
+void Board::finish_() {
+  say_(State::verifying);
+  Reason reason = transfer_.verify();
+  if (reason == Reason::none) reason = transfer_.activate();
+  if (reason != Reason::none) return fail_(reason);
+  end_way_();
+  say_(State::rebooting);
+  voice_.say(Availability::offline);
+  transfer_.end();
+  halted_ = true;
+  ports_.boot.restart();
+}
+
+void Board::fail_(Reason reason, Text detail) {
+  // What the slot holds is good as long as only the way to it was not.
+  if (reason != Reason::transport && reason != Reason::timeout) journal_.forget_record();
+  end_(State::failed, reason, detail);
+}
+
+/// Leave the transfer; its session has its verdict.
+void Board::end_(State state, Reason reason, Text detail) {
+  const Status status{transfer_.session(), state, transfer_.held(), reason, detail};
+  end_way_();
+  journal_.write(Verdict{status.session, status.held, state, reason, 1});
+  transfer_.end();
+  voice_.say(status);
+}
+
+void Board::say_(State state) {
+  state_ = state;
+  said_at_ = ports_.clock.now();
+  voice_.say(Status{transfer_.session(), state, transfer_.held(), Reason::none, {}}, transfer_.block_size());
+}
+
+}  // namespace mqtt_ota

@@ -1,0 +1,52 @@
+#include "mbedtls_crypto.h"
+
+#include <mbedtls/ecdsa.h>
+
+using mqtt_ota::PublicKey;
+using mqtt_ota::Sha256;
+using mqtt_ota::Signature;
+
+namespace {
+
+constexpr size_t kNumber = 32;
+
+/// A curve, a point on it and a signature's two numbers, freed together.
+struct Verification {
+  Verification() {
+    mbedtls_ecp_group_init(&group);
+    mbedtls_ecp_point_init(&point);
+    mbedtls_mpi_init(&r);
+    mbedtls_mpi_init(&s);
+  }
+  ~Verification() {
+    mbedtls_mpi_free(&s);
+    mbedtls_mpi_free(&r);
+    mbedtls_ecp_point_free(&point);
+    mbedtls_ecp_group_free(&group);
+  }
+  Verification(const Verification &) = delete;
+  Verification &operator=(const Verification &) = delete;
+
+  mbedtls_ecp_group group;
+  mbedtls_ecp_point point;
+  mbedtls_mpi r;
+  mbedtls_mpi s;
+};
+
+}  // namespace
+
+Sha256 MbedtlsCrypto::sha256_finish() {
+  Sha256 digest;
+  mbedtls_sha256_finish_ret(&sha256_, digest.data());
+  return digest;
+}
+
+bool MbedtlsCrypto::verify(const PublicKey &key, const Sha256 &sha256, const Signature &signature) {
+  Verification is;
+  return mbedtls_ecp_group_load(&is.group, MBEDTLS_ECP_DP_SECP256R1) == 0 &&
+         mbedtls_ecp_point_read_binary(&is.group, &is.point, key.data(), key.size()) == 0 &&
+         mbedtls_ecp_check_pubkey(&is.group, &is.point) == 0 &&
+         mbedtls_mpi_read_binary(&is.r, signature.data(), kNumber) == 0 &&
+         mbedtls_mpi_read_binary(&is.s, signature.data() + kNumber, kNumber) == 0 &&
+         mbedtls_ecdsa_verify(&is.group, sha256.data(), sha256.size(), &is.point, &is.r, &is.s) == 0;
+}
