@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
-from pytest_homeassistant_custom_component.typing import MqttMockHAClient
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, MqttMockHAClient
 
 from custom_components.mqtt_ota.const import DOMAIN
 from custom_components.mqtt_ota.ota.board import Transport
@@ -12,6 +12,7 @@ from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_MQTT, SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+from homeassistant.setup import async_setup_component
 
 from .conftest import SetUp, announcement
 
@@ -186,3 +187,19 @@ async def test_an_address_that_boards_cannot_use_is_refused(hass: HomeAssistant,
     done = await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS)
     assert done["data"] == OPTIONS | {"base_url": ""}
     await hass.async_block_till_done()
+
+
+async def test_forms_travel_to_the_browser(
+    hass: HomeAssistant, ota_entry: SetUp, hass_client: ClientSessionGenerator
+) -> None:
+    entry = await ota_entry()
+    assert await async_setup_component(hass, "config", {})
+    client = await hass_client()
+    path = "/api/config/config_entries"
+    options = await client.post(f"{path}/options/flow", json={"handler": entry.entry_id})
+    fields = {field["name"]: field for field in (await options.json())["data_schema"]}
+    assert fields["transport"]["default"] == "blocks"
+    assert fields["transport"]["selector"]["select"]["options"] == ["blocks", "http"]
+    firmware = await client.post(f"{path}/subentries/flow", json={"handler": [entry.entry_id, "firmware"]})
+    fields = {field["name"]: field for field in (await firmware.json())["data_schema"]}
+    assert fields["github_token"]["selector"]["text"]["type"] == "password"
