@@ -34,7 +34,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: MqttOta
                 "last_error": None if feed.last_exception is None else str(feed.last_exception),
                 "releases": [release.version for release in feed.data],
             }
-            for product, feed in runtime.catalogue.feeds.items()
+            for product, feed in runtime.catalogue.feeds
         ],
         "boards": [_redacted_board(board) for board in runtime.fleet.records()],
     }

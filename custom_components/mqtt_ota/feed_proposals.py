@@ -164,7 +164,7 @@ def _issues(hass: HomeAssistant) -> set[str]:
 
 def _is_covered(runtime: Runtime, board: Board) -> bool:
     """Tell whether any firmware is for a board; that two are is another question."""
-    return any(fits(product, board) is not None for product in runtime.catalogue.feeds)
+    return any(fits(product, board) is not None for product, _ in runtime.catalogue.feeds)
 
 
 def _feed_url(text: str) -> URL | None:

@@ -7,9 +7,8 @@ from .member import Member
 from .ota.board import Board
 from .ota.errors import OtaError, Reason
 from .ota.image import check_fits
-from .ota.release import Candidate
+from .ota.release import Candidate, check_signature, manifest
 from .ota.session import Session, Target
-from .ota.signature import Manifest, decode, load_public_key, verify
 from .ota.version import is_same
 from .runtime import Runtime
 
@@ -51,15 +50,6 @@ def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:
             board.id,
             board.project,
         )
-    manifest = Manifest(
-        # What was signed names its own model; what was not is addressed to the board.
-        model=asset.model if asset.signature else board.model,
-        chip=board.chip,
-        version=version,
-        size=stored.size,
-        sha256=stored.sha256,
-        counter=asset.counter,
-    ).text()
-    if candidate.product.public_key:
-        verify(manifest, decode(asset.signature), load_public_key(candidate.product.public_key))
-    return Target(version=version, sha256=stored.sha256, size=stored.size, manifest=manifest, signature=asset.signature)
+    check_signature(candidate, board, size=stored.size, sha256=stored.sha256)
+    text = manifest(candidate, board, size=stored.size, sha256=stored.sha256).text()
+    return Target(version=version, sha256=stored.sha256, size=stored.size, manifest=text, signature=asset.signature)

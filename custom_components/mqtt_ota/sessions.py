@@ -67,7 +67,7 @@ class Sessions:
         """
         if member.active_session is not None:
             raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
-        image = await self._images.async_read(target.sha256)
+        image = await self._async_pinned(target.sha256)
         now = self._loop.time()
         session = Session.create(token_hex(8), member.board, target, now, transport)
         session.memo["shared"] = target.sha256 in self._loaded
@@ -86,7 +86,7 @@ class Sessions:
         if (session := member.active_session) is None:
             return
         try:
-            image = await self._images.async_read(session.target.sha256)
+            image = await self._async_pinned(session.target.sha256)
         except OtaError as err:
             session.fail(err.reason, self._loop.time())
             return
@@ -144,10 +144,18 @@ class Sessions:
     def _dialect(self, member: Member) -> Dialect:
         return self._dialects[member.board.dialect]
 
+    async def _async_pinned(self, sha256: str) -> bytes:
+        """Read an image that must stay in the store from now on; raises OtaError when it is not there."""
+        self._images.pin(sha256)
+        try:
+            return await self._images.async_read(sha256)
+        except OtaError:
+            self._images.unpin(sha256)
+            raise
+
     def _open(self, member: Member, session: Session, image: bytes) -> None:
         self._active[session.id] = member
         self._loaded[session.target.sha256] = image
-        self._images.pin(session.target.sha256)
         member.ended.clear()
 
     def _close(self, member: Member, session: Session) -> None:

@@ -48,7 +48,7 @@ async def entry(
     other = {"kind": "github", "location": "owner/other", "github_token": "secret", "name": "Other", "model": "other"}
     entry = await ota_entry(lamp, other, base_url="http://ha.example:8123", transport="http")
     await announce(feed="https://me:secret@a.example/feed.json?token=secret")
-    for feed in entry.runtime_data.catalogue.feeds.values():
+    for _, feed in entry.runtime_data.catalogue.feeds:
         await feed.async_refresh()
     member = entry.runtime_data.fleet.members[BOARD["id"]]
     target = Target(version="1.2.0", sha256="ab" * 32, size=4096, manifest="mqtt_ota 1\n")

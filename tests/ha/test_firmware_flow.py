@@ -136,13 +136,13 @@ async def test_what_was_added_is_used_at_once(
     await announce()
     form = await read(hass, entry, server.address(FEED))
     await go_on(hass, form, name="Lamp", channel="stable")
-    for feed in entry.runtime_data.catalogue.feeds.values():
+    for _, feed in entry.runtime_data.catalogue.feeds:
         await feed.async_refresh()
     (state,) = hass.states.async_all("update")
     assert (state.state, state.attributes["latest_version"]) == ("on", "1.2.0")
     assert hass.config_entries.async_remove_subentry(entry, only(entry).subentry_id)
     await hass.async_block_till_done()
-    assert entry.runtime_data.catalogue.feeds == {}
+    assert entry.runtime_data.catalogue.feeds == ()
 
 
 async def test_a_name_of_spaces_becomes_the_feeds_own(
