@@ -1,6 +1,13 @@
 #include "mbedtls_crypto.h"
 
 #include <mbedtls/ecdsa.h>
+#include <mbedtls/version.h>
+
+#if MBEDTLS_VERSION_MAJOR < 3
+#define mbedtls_sha256_starts mbedtls_sha256_starts_ret
+#define mbedtls_sha256_update mbedtls_sha256_update_ret
+#define mbedtls_sha256_finish mbedtls_sha256_finish_ret
+#endif
 
 using mqtt_ota::PublicKey;
 using mqtt_ota::Sha256;
@@ -27,6 +34,12 @@ struct Verification {
   Verification(const Verification &) = delete;
   Verification &operator=(const Verification &) = delete;
 
+  bool load(const PublicKey &key) {
+    return mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_SECP256R1) == 0 &&
+           mbedtls_ecp_point_read_binary(&group, &point, key.data(), key.size()) == 0 &&
+           mbedtls_ecp_check_pubkey(&group, &point) == 0;
+  }
+
   mbedtls_ecp_group group;
   mbedtls_ecp_point point;
   mbedtls_mpi r;
@@ -35,18 +48,27 @@ struct Verification {
 
 }  // namespace
 
+void MbedtlsCrypto::sha256_begin() {
+  mbedtls_sha256_starts(&sha256_, 0);
+}
+
+void MbedtlsCrypto::sha256_update(mqtt_ota::Bytes piece) {
+  mbedtls_sha256_update(&sha256_, piece.data, piece.size);
+}
+
 Sha256 MbedtlsCrypto::sha256_finish() {
   Sha256 digest;
-  mbedtls_sha256_finish_ret(&sha256_, digest.data());
+  mbedtls_sha256_finish(&sha256_, digest.data());
   return digest;
 }
 
 bool MbedtlsCrypto::verify(const PublicKey &key, const Sha256 &sha256, const Signature &signature) {
   Verification is;
-  return mbedtls_ecp_group_load(&is.group, MBEDTLS_ECP_DP_SECP256R1) == 0 &&
-         mbedtls_ecp_point_read_binary(&is.group, &is.point, key.data(), key.size()) == 0 &&
-         mbedtls_ecp_check_pubkey(&is.group, &is.point) == 0 &&
-         mbedtls_mpi_read_binary(&is.r, signature.data(), kNumber) == 0 &&
+  return is.load(key) && mbedtls_mpi_read_binary(&is.r, signature.data(), kNumber) == 0 &&
          mbedtls_mpi_read_binary(&is.s, signature.data() + kNumber, kNumber) == 0 &&
          mbedtls_ecdsa_verify(&is.group, sha256.data(), sha256.size(), &is.point, &is.r, &is.s) == 0;
+}
+
+bool MbedtlsCrypto::is_point(const PublicKey &key) {
+  return Verification().load(key);
 }

@@ -12,11 +12,14 @@ class MbedtlsCrypto final : public mqtt_ota::Crypto {
   MbedtlsCrypto(const MbedtlsCrypto &) = delete;
   MbedtlsCrypto &operator=(const MbedtlsCrypto &) = delete;
 
-  void sha256_begin() override { mbedtls_sha256_starts_ret(&sha256_, 0); }
-  void sha256_update(mqtt_ota::Bytes piece) override { mbedtls_sha256_update_ret(&sha256_, piece.data, piece.size); }
+  void sha256_begin() override;
+  void sha256_update(mqtt_ota::Bytes piece) override;
   mqtt_ota::Sha256 sha256_finish() override;
   bool verify(const mqtt_ota::PublicKey &key, const mqtt_ota::Sha256 &sha256,
               const mqtt_ota::Signature &signature) override;
+
+  /// Whether a key is a point of the curve.
+  static bool is_point(const mqtt_ota::PublicKey &key);
 
  private:
   mbedtls_sha256_context sha256_;
