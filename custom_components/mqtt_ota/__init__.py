@@ -22,6 +22,7 @@ from .const import (
     DOMAIN,
 )
 from .downloads import Downloads, async_register_view
+from .feed_proposals import async_watch_feeds, async_withdraw
 from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .fleet_store import FleetStore
@@ -69,7 +70,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     await fleet.async_restore()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await fleet.async_start()
+    async_watch_feeds(hass, entry)
+    entry.async_on_unload(entry.add_update_listener(_async_changed))
     return True
+
+
+async def _async_changed(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> None:
+    """Take over what the user changed."""
+    hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> bool:
@@ -81,7 +89,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> None:
-    """Delete what was kept on disk."""
+    """Delete what was kept on disk, and what was proposed."""
+    async_withdraw(hass)
     await FleetStore(hass).async_remove()
     await FirmwareStore(hass).async_remove_all()
 

@@ -54,6 +54,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
     """The firmware of one board; everything it shows is derived from the board, its session and the feeds."""
 
     _attr_device_class = UpdateDeviceClass.FIRMWARE
+    _attr_translation_key = "firmware"
     _attr_display_precision = 0
     _attr_supported_features = (
         UpdateEntityFeature.INSTALL

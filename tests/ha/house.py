@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_FIRMWARE
 from custom_components.mqtt_ota.member import Member
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
@@ -101,10 +101,10 @@ class House:
         async with asyncio.timeout(PATIENCE):
             await self.hass.services.async_call("update", "install", target, blocking=True)
 
-    async def until(self, holds: Callable[[], bool], board_id: str | None = None) -> None:
-        """Wait until something holds, looking whenever the loop has nothing else to do."""
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of which no event tells, within a bound."""
         async with asyncio.timeout(PATIENCE):
-            while not holds():
+            while not holds():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def state_is(self, holds: Callable[[State], bool], board_id: str = "relay-1") -> State:
@@ -122,6 +122,12 @@ class House:
             await found.wait()
         unsubscribe()
         return self.state(board_id)
+
+    async def change_options(self, options: dict[str, Any]) -> None:
+        """Set the integration's options, which reloads it."""
+        self.hass.config_entries.async_update_entry(self.entry, options=options)
+        await self.hass.async_block_till_done(wait_background_tasks=False)
+        assert self.entry.state is ConfigEntryState.LOADED
 
     async def reload(self) -> None:
         """Unload and set up the integration, as a restart of Home Assistant does."""

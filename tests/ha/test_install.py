@@ -32,8 +32,7 @@ async def house(
     async with a_house(hass, tmp_path) as house:
         # Views can be added only until the server listens.
         base_url = str((await hass_client_no_auth()).make_url("")).rstrip("/")
-        hass.config_entries.async_update_entry(house.entry, options={"base_url": base_url} | options)
-        await house.reload()
+        await house.change_options({"base_url": base_url} | options)
         yield house
 
 
@@ -50,7 +49,6 @@ async def test_a_board_is_updated_from_its_announcement_to_its_confirmation(hous
 @pytest.mark.parametrize(
     "faults",
     [
-        # Not a divisor of the window: a board that takes blocks in order only would lose the same one for ever.
         {"lose": 7},
         {"repeat": True},
         {"reorder": True},
@@ -59,7 +57,7 @@ async def test_a_board_is_updated_from_its_announcement_to_its_confirmation(hous
         {"power_cut": 20_000},
         {"lose": 5, "repeat": True, "corrupt": True},
     ],
-    ids=lambda faults: "-".join(faults),
+    ids="-".join,
 )
 @pytest.mark.parametrize("order", ["any", "sequential"])
 async def test_faults_on_the_way_cost_time_and_nothing_else(house: House, faults: dict[str, Any], order: str) -> None:

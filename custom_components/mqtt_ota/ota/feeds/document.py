@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ..errors import OtaError, Reason
-from ..release import Release
+from ..release import Channel, Release
 from ..version import newest_first
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -186,3 +186,13 @@ def newest(releases: Iterable[Release]) -> tuple[Release, ...]:
     """Return the newest releases, as many as are kept, newest first; where versions have no order, by date."""
     dated = sorted(releases, key=lambda release: release.published, reverse=True)
     return newest_first(dated, lambda release: release.version)[:MAX_RELEASES]
+
+
+def read_prerelease(place: Place) -> bool:
+    """Read whether a release is one, from its `prerelease` or its `channel`; saying both is refused."""
+    channel = place["channel"]
+    if channel.is_absent:
+        return place["prerelease"].flag()
+    if channel.value not in tuple(Channel) or not place["prerelease"].is_absent:
+        channel.refuse()
+    return bool(channel.value == Channel.BETA)

@@ -26,8 +26,8 @@ from .document import (
     Place,
     load,
     newest,
+    read_prerelease,
 )
-from .manifest import read_prerelease
 
 MAX_PATH = 255
 # Builds of the Arduino core carry the core's own version where an application's should be.

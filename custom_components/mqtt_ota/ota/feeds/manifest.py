@@ -1,6 +1,6 @@
 """The manifest of this project, as `manifest.schema.json` beside this file describes it."""
 
-from ..release import Asset, Channel, Release
+from ..release import Asset, Release
 from ..signature import U32_MAX
 from .document import (
     CHIP,
@@ -14,6 +14,7 @@ from .document import (
     VERSION,
     Place,
     file_name,
+    read_prerelease,
     read_releases,
 )
 
@@ -43,16 +44,6 @@ def _read_release(place: Place, base_url: str) -> Release:
         prerelease=read_prerelease(place),
         assets=tuple(_read_asset(item, base_url) for item in place["assets"].required().items(MAX_ASSETS)),
     )
-
-
-def read_prerelease(place: Place) -> bool:
-    """Read whether a release is one, from its `prerelease` or its `channel`; saying both is refused."""
-    channel = place["channel"]
-    if channel.is_absent:
-        return place["prerelease"].flag()
-    if channel.value not in tuple(Channel) or not place["prerelease"].is_absent:
-        channel.refuse()
-    return bool(channel.value == Channel.BETA)
 
 
 def _read_asset(place: Place, base_url: str) -> Asset:
