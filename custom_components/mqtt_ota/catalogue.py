@@ -76,6 +76,12 @@ class Catalogue:
             raise _not_read(feed, name)
         return choose(board, product, feed.data, version)
 
+    async def async_read(self, board: Board) -> None:
+        """Read the feed of a board if that did not succeed yet: an install just after a start must not fail on it."""
+        product = self._product_or_none(board)
+        if product is not None and not (feed := self._feed(product)).data:
+            await feed.async_refresh()
+
     async def async_fetch(self, candidate: Candidate) -> StoredImage:
         """Return a candidate's image from the store, fetched before if need be."""
         return await self._feed(candidate.product).async_fetch_image(candidate, self._images)

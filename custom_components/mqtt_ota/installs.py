@@ -25,6 +25,7 @@ async def async_install(runtime: Runtime, member: Member, version: str | None) -
     member.preparing = True
     member.async_changed()
     try:
+        await runtime.catalogue.async_read(member.board)
         candidate = runtime.catalogue.choose(member.board, version)
         transport = runtime.sessions.transport(member, runtime.preferred)
         stored = await runtime.catalogue.async_fetch(candidate)

@@ -179,8 +179,9 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
 
 
 def _summary(notes: str) -> str | None:
-    """Return the first paragraph of release notes, cut where Home Assistant would."""
-    paragraph = next((part.strip() for part in notes.split("\n\n") if part.strip(" \n#")), "")
+    """Return the first paragraph of release notes that is no heading, cut where Home Assistant would."""
+    text = "\n".join("" if line.startswith("#") else line for line in notes.splitlines())
+    paragraph = next((part.strip() for part in text.split("\n\n") if part.strip()), "")
     if len(paragraph) > SUMMARY_LENGTH:
         paragraph = paragraph[: SUMMARY_LENGTH - 1].rstrip() + "…"
     return paragraph or None

@@ -16,6 +16,7 @@ from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_FIRMWARE
 from custom_components.mqtt_ota.member import Member
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
@@ -60,9 +61,7 @@ class House:
         """Switch on a board and wait until it announced itself."""
         known = {"chip": "ESP32-S3", "model": "relay", "ask_timeout": 0.3, "reboot_time": 0.05} | settings
         board = Board(
-            Settings(
-                host=self.broker.host, port=self.broker.port, id=board_id, state=self.folder / board_id, **known
-            ),
+            Settings(host=self.broker.host, port=self.broker.port, id=board_id, state=self.folder / board_id, **known),
             faults,
         )
         self.boards.append(board)
@@ -110,13 +109,15 @@ class House:
     async def state_is(self, holds: Callable[[State], bool], board_id: str = "relay-1") -> State:
         """Wait for a state of a board's update entity."""
         found = asyncio.Event()
+        entity_id = self.entity_id(board_id)
 
         @callback
         def look(_event: Event[EventStateChangedData] | None = None) -> None:
-            if holds(self.state(board_id)):
+            state = self.hass.states.get(entity_id)
+            if state is not None and state.state != STATE_UNAVAILABLE and holds(state):
                 found.set()
 
-        unsubscribe = async_track_state_change_event(self.hass, self.entity_id(board_id), look)
+        unsubscribe = async_track_state_change_event(self.hass, entity_id, look)
         look()
         async with asyncio.timeout(PATIENCE):
             await found.wait()
@@ -128,6 +129,13 @@ class House:
         self.hass.config_entries.async_update_entry(self.entry, options=options)
         await self.hass.async_block_till_done(wait_background_tasks=False)
         assert self.entry.state is ConfigEntryState.LOADED
+
+    async def refresh(self) -> None:
+        """Reload the integration and wait until it read its feed."""
+        await self.reload()
+        catalogue = self.entry.runtime_data.catalogue
+        await self.until(lambda: all(feed.data for _, feed in catalogue.feeds))
+        await self.hass.async_block_till_done()
 
     async def reload(self) -> None:
         """Unload and set up the integration, as a restart of Home Assistant does."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from homeassistant.core import HomeAssistant
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from tests.board.faults import Faults
 from tests.firmware_images import build_app
@@ -105,7 +106,11 @@ async def test_a_failure_names_its_reason_and_leaves_the_old_version(house: Hous
         await house.install()
     assert caught.value.translation_key == reason
     state = house.state()
-    assert (state.state, state.attributes["installed_version"], state.attributes["in_progress"]) == ("on", "1.0.0", False)
+    assert (state.state, state.attributes["installed_version"], state.attributes["in_progress"]) == (
+        "on",
+        "1.0.0",
+        False,
+    )
 
 
 async def test_the_next_attempt_after_a_failure_works(house: House) -> None:
@@ -136,14 +141,9 @@ async def test_two_boards_that_install_the_same_image_share_its_blocks(house: Ho
 
 
 async def test_a_reload_in_the_middle_is_taken_up_where_it_was(house: House) -> None:
-    house.publish_releases({"version": "1.1.0", "image": build_app(version="1.1.0", size=256 * 1024)})
-    await house.add_board(rate=100)
-    await house.entry.runtime_data.catalogue.async_refresh(house.members["relay-1"].board)
-    await house.hass.services.async_call("update", "install", {"entity_id": house.entity_id()}, blocking=False)
-    await house.state_is(lambda state: (state.attributes["update_percentage"] or 0) > 10)
+    await begin_a_slow_install(house)
     await house.reload()
-    state = house.state()
-    assert state.attributes["in_progress"] is True
+    assert house.state().attributes["in_progress"] is True
     state = await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
     assert state.attributes["in_progress"] is False
 
@@ -183,3 +183,77 @@ async def test_an_image_that_does_not_fit_is_refused_before_a_byte_is_sent(
     assert caught.value.translation_key == reason
     assert not [event for event in board.events.told if event["event"] == "offer"]
     assert house.state().attributes["in_progress"] is False
+
+
+async def begin_a_slow_install(house: House, **settings: Any) -> None:
+    """Start an install that takes some seconds, and return when bytes move."""
+    house.publish_releases({"version": "1.1.0", "image": build_app(version="1.1.0", size=256 * 1024)})
+    await house.add_board(rate=100, **settings)
+    await house.refresh()
+    await house.hass.services.async_call("update", "install", {"entity_id": house.entity_id()}, blocking=False)
+    await house.state_is(lambda state: (state.attributes["update_percentage"] or 0) > 10)
+
+
+async def test_an_install_right_after_a_start_waits_for_the_feed(house: House) -> None:
+    await house.add_board()
+    await house.reload()
+    await house.install()
+    assert house.state().attributes["installed_version"] == "1.1.0"
+
+
+async def test_a_broker_that_restarts_in_the_middle_costs_time_only(house: House) -> None:
+    await begin_a_slow_install(house)
+    await house.hass.async_add_executor_job(house.broker.stop)
+    await house.until(lambda: not mqtt.is_connected(house.hass))
+    await house.hass.async_add_executor_job(house.broker.start)
+    state = await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
+    assert state.attributes["install_state"] == "confirmed"
+
+
+async def test_a_reload_of_mqtt_in_the_middle_costs_time_only(house: House) -> None:
+    await begin_a_slow_install(house)
+    assert await house.hass.config_entries.async_reload(house.mqtt_entry.entry_id)
+    await house.until(lambda: mqtt.is_connected(house.hass))
+    state = await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
+    assert state.attributes["install_state"] == "confirmed"
+
+
+async def test_an_image_that_vanished_from_the_store_ends_the_session_after_a_restart(house: House) -> None:
+    await begin_a_slow_install(house)
+    sha256 = house.members["relay-1"].session.target.sha256  # type: ignore[union-attr]
+    path = house.entry.runtime_data.images.path(sha256)
+    await house.hass.async_add_executor_job(path.unlink)
+    await house.reload()
+    state = house.state()
+    assert (state.attributes["in_progress"], state.attributes["install_reason"]) == (False, "image_unreadable")
+
+
+async def test_nonsense_in_the_middle_does_not_disturb_a_session(house: House) -> None:
+    await begin_a_slow_install(house)
+    for kind, payload in (
+        ("want", b""),
+        ("want", b"\x01" + b"\xff" * 40),
+        ("status", b"{}"),
+        ("status", b'{"session": "ffffffffffffffff", "state": "failed", "reason": "flash"}'),
+        ("status", b"\xff" * 600),
+        ("availability", b"maybe"),
+        ("announce", b"[]"),
+    ):
+        await mqtt.async_publish(house.hass, f"mqtt_ota/board/relay-1/{kind}", payload, 1, encoding=None)
+    state = await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
+    assert state.attributes["install_state"] == "confirmed"
+
+
+async def test_an_offer_is_never_retained(house: House) -> None:
+    await house.add_board()
+    await house.install()
+    late: list[mqtt.ReceiveMessage] = []
+
+    @callback
+    def _hear(message: mqtt.ReceiveMessage) -> None:
+        late.append(message)
+
+    unsubscribe = await mqtt.async_subscribe(house.hass, "mqtt_ota/#", _hear, encoding=None)
+    await house.until(lambda: {message.topic.rpartition("/")[2] for message in late} >= {"announce", "availability"})
+    assert {message.topic.rpartition("/")[2] for message in late} == {"announce", "availability"}
+    unsubscribe()
