@@ -1,14 +1,11 @@
 """Home Assistant's own MQTT connection: the one module that imports it."""
 
 from collections.abc import Callable
-import logging
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 
 from .ota.dialects import Message
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class Broker:
@@ -35,17 +32,6 @@ class Broker:
                 receive(Message(message.topic, _as_bytes(message.payload), message.retain))
 
         self._unsubscribes.append(await mqtt.async_subscribe(self._hass, topic, _receive, qos, encoding=None))
-
-    @callback
-    def async_watch(self, connected: Callable[[bool], None]) -> None:
-        """Tell `connected` of every change of the connection."""
-
-        @callback
-        def _changed(is_connected: bool) -> None:
-            if not self._closed:
-                connected(is_connected)
-
-        self._unsubscribes.append(mqtt.async_subscribe_connection_status(self._hass, _changed))
 
     async def async_publish(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
         """Send a message; raises HomeAssistantError when the connection is down.

@@ -6,7 +6,7 @@ from homeassistant.helpers.entity import Entity
 
 from .const import DOMAIN
 from .member import Member
-from .ota.board import Availability, Board
+from .ota.board import Board
 
 
 class BoardEntity(Entity):
@@ -49,11 +49,6 @@ class BoardEntity(Entity):
             hw_version=board.chip or None,
             sw_version=board.version or None,
         )
-
-    @property
-    def is_asleep(self) -> bool:
-        """Tell whether the board sleeps now."""
-        return self._member.availability is Availability.ASLEEP
 
 
 def device_info(member: Member) -> DeviceInfo:

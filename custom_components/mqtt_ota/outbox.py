@@ -93,7 +93,8 @@ class Outbox:
         del waiting[block]
         if waiting:
             self._blocks[topic] = waiting
-        return topic, self._frame(next(iter(sessions)), block)
+        frames = (self._frame(session_id, block) for session_id in sessions)
+        return topic, next((frame for frame in frames if frame is not None), None)
 
     async def _publish(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
         # While the connection is down a message would be raised and yet queued: it is dropped here, and said again

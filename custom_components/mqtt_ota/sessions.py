@@ -56,6 +56,11 @@ class Sessions:
         self._saves = saves
         self._entry.async_create_background_task(self._hass, self._outbox.async_run(), "mqtt_ota outbox")
 
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the broker can be reached."""
+        return self._broker.is_connected
+
     def transport(self, member: Member, preferred: Transport) -> Transport:
         """Choose how the image gets to a board; raises OtaError when there is no way."""
         return self._dialect(member).transport(member.board, preferred)
@@ -135,7 +140,7 @@ class Sessions:
     @callback
     def async_settle(self, member: Member, session: Session) -> None:
         """Set the timer of a session that goes on, and close the books of one that ended."""
-        member.async_wake_at(session.wake_at if session.is_active else None, self._wake)
+        member.async_wake_at(session.wake_at if session.is_active else None, self.async_wake)
         if session.is_active:
             member.async_changed()
         elif self._active.pop(session.id, None) is not None:
@@ -180,11 +185,12 @@ class Sessions:
         return self._dialect(member).frame(session, self._loaded[session.target.sha256], block)
 
     @callback
-    def _wake(self, member: Member) -> None:
+    def async_wake(self, member: Member) -> None:
+        """Look after a session whose time has come; it does not run while the broker is gone."""
         if (session := member.active_session) is None:
             return
         now = self._loop.time()
-        if not self._broker.is_connected and session.state is not State.WAITING:
+        if not self.is_connected and session.state is not State.WAITING:
             session.wake_at = now + BROKER_GONE
             self.async_settle(member, session)
         else:
