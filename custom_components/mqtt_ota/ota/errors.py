@@ -19,6 +19,7 @@ class Reason(StrEnum):
     IMAGE_TRAILING = "image_trailing"
     IMAGE_CHECKSUM = "image_checksum"
     IMAGE_DIGEST = "image_digest"
+    IMAGE_BUNDLE = "image_bundle"
     # The image against the board and the release (image.py, release.py)
     WRONG_CHIP = "wrong_chip"
     TOO_LARGE = "too_large"

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 import hashlib
 from struct import Struct
 from typing import Final
-import zlib
 
 from .board import Board
+from .bundle import MICROPYTHON, is_bundle, read_bundle
 from .errors import OtaError, Reason
+from .secure_boot import is_followed_by_signature
 
 ESP8266: Final = "ESP8266"
 CHIPS: Final = {
@@ -49,20 +50,13 @@ _ESP8266_SKETCH: Final = 0x1000  # where Arduino puts the sketch, behind its boo
 _PARTITION_MAGIC: Final = b"\xaa\x50"
 _PARTITION_OFFSETS: Final = range(0x8000, 0x20000, 0x1000)
 
-_SECTOR: Final = 4096
-_SIGNATURE_MAGIC: Final = 0xE7
-_SIGNATURE_VERSIONS: Final = (2, 3)  # RSA, ECDSA
-_SIGNATURE_OFFSETS: Final = (0, 1216, 2432)
-_SIGNATURE_CRC: Final = 1196
-_SIGNATURE_V1_SIZE: Final = 68  # a version word of zero, then r and s
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """What an application image says of itself, its size in bytes and its digests in lower-case hex.
 
     `chip` is empty where the chip id is not known here. `chip_id` is None, and what a descriptor would say is empty,
-    for the ESP8266, whose images carry neither. `signed` is Secure Boot's signature, present but not verified.
+    for the ESP8266, whose images carry neither; a release of files for MicroPython has a version and a project. `signed` is Secure Boot's signature, present but not verified.
     """
 
     chip: str
@@ -86,6 +80,8 @@ def inspect(data: bytes) -> Image:
 
     Takes some milliseconds a megabyte: not for the event loop.
     """
+    if is_bundle(data):
+        return _inspect_bundle(data)
     _refuse_foreign(data)
     if data[0] == _MAGIC_ESP8266_V2:
         return _inspect_esp8266(data)
@@ -102,7 +98,7 @@ def inspect(data: bytes) -> Image:
     digest = hashlib.sha256(memoryview(data)[:end])
     if digest_appended:
         end = _verify_digest(data, end, digest.digest())
-    signed = _verify_rest(data, end)
+    signed = is_followed_by_signature(data, end)
     return _image(
         data,
         chip=ESP8266 if esp8266 else CHIPS.get(chip_id, ""),
@@ -116,9 +112,10 @@ def inspect(data: bytes) -> Image:
 def check_fits(image: Image, board: Board) -> None:
     """Raise OtaError when a board cannot run an image or has no room for it.
 
-    What a board did not say is not held against the image, except that only a board which says so is an ESP8266.
+    What a board did not say is not held against the image, except that only a board which says so is an ESP8266 or
+    runs MicroPython.
     """
-    expected = board.chip or ("ESP32" if image.chip == ESP8266 else "")
+    expected = board.chip or ("ESP32" if image.chip in {ESP8266, MICROPYTHON} else "")
     if expected and not _is_same_chip(image, expected):
         raise OtaError(Reason.WRONG_CHIP, found=image.chip or f"id {image.chip_id}", expected=expected)
     if 0 < board.slot_size < image.size:
@@ -127,7 +124,7 @@ def check_fits(image: Image, board: Board) -> None:
 
 def _is_same_chip(image: Image, name: str) -> bool:
     """Compare chips by name, however it is written; two that are not known here may be the same."""
-    known = {_plain(chip) for chip in (*CHIPS.values(), ESP8266)}
+    known = {_plain(chip) for chip in (*CHIPS.values(), ESP8266, MICROPYTHON)}
     return _plain(image.chip) == _plain(name) if image.chip else _plain(name) not in known
 
 
@@ -195,32 +192,6 @@ def _verify_digest(data: bytes, end: int, digest: bytes) -> int:
     return end
 
 
-def _verify_rest(data: bytes, end: int) -> bool:
-    """Tell whether a Secure Boot signature follows the image; nothing else may, but padding to a whole sector."""
-    if len(data) == end + _SIGNATURE_V1_SIZE and data[end : end + 4] == bytes(4) and any(data[end + 4 :]):
-        return True
-    aligned = -(-end // _SECTOR) * _SECTOR
-    if len(data) > end and (len(data) < aligned or data[end:aligned].strip(b"\xff")):
-        raise _trailing(data, end)
-    for start in range(aligned, len(data), _SECTOR):
-        if data[start] != _SIGNATURE_MAGIC:
-            raise _trailing(data, start)
-        if len(data) < start + _SECTOR:
-            raise _truncated(data, start + _SECTOR)
-        _verify_signature_blocks(data, start)
-    return len(data) > aligned
-
-
-def _verify_signature_blocks(data: bytes, sector: int) -> None:
-    """Check that the signatures of a sector arrived whole; whether they are good is for the board to say."""
-    for start in (sector + offset for offset in _SIGNATURE_OFFSETS):
-        if data[start] != _SIGNATURE_MAGIC:
-            return
-        crc = start + _SIGNATURE_CRC
-        if data[start + 1] not in _SIGNATURE_VERSIONS or _U32.unpack_from(data, crc)[0] != zlib.crc32(data[start:crc]):
-            raise OtaError(Reason.IMAGE_DIGEST)
-
-
 def _inspect_esp8266(data: bytes) -> Image:
     """Read an image with an 8-byte header: the program that the ROM starts, and Arduino's sketch behind its loader.
 
@@ -239,6 +210,12 @@ def _inspect_esp8266(data: bytes) -> Image:
         # Arduino writes its CRC over the sketch after the checksum was made: only its length can be checked.
         _walk_segments(data, _ESP8266_SKETCH + _PREFIX.size, data[_ESP8266_SKETCH + 1])
     return _image(data, chip=ESP8266, chip_id=None)
+
+
+def _inspect_bundle(data: bytes) -> Image:
+    bundle = read_bundle(data)
+    descriptor = (0, 0, bundle.version.encode(), bundle.project.encode(), b"", b"", b"", b"")
+    return _image(data, chip=MICROPYTHON, chip_id=None, descriptor=descriptor)
 
 
 def _image(
@@ -292,7 +269,3 @@ def _not_esp(data: bytes) -> OtaError:
 
 def _truncated(data: bytes, expected: int) -> OtaError:
     return OtaError(Reason.IMAGE_TRUNCATED, size=len(data), expected=expected)
-
-
-def _trailing(data: bytes, end: int) -> OtaError:
-    return OtaError(Reason.IMAGE_TRAILING, size=len(data), expected=end)
