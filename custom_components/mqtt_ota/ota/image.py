@@ -7,6 +7,7 @@ from typing import Final
 
 from .board import Board
 from .bundle import MICROPYTHON, is_bundle, read_bundle
+from .elf import HOST, check_program, is_elf
 from .errors import OtaError, Reason
 from .secure_boot import is_followed_by_signature
 
@@ -56,7 +57,8 @@ class Image:
     """What an application image says of itself, its size in bytes and its digests in lower-case hex.
 
     `chip` is empty where the chip id is not known here. `chip_id` is None, and what a descriptor would say is empty,
-    for the ESP8266, whose images carry neither; a release of files for MicroPython has a version and a project. `signed` is Secure Boot's signature, present but not verified.
+    for the ESP8266 and for programs, whose images carry neither; a release of files for MicroPython has a version and a
+    project. `signed` is Secure Boot's signature, present but not verified.
     """
 
     chip: str
@@ -82,6 +84,9 @@ def inspect(data: bytes) -> Image:
     """
     if is_bundle(data):
         return _inspect_bundle(data)
+    if is_elf(data):
+        check_program(data)
+        return _image(data, chip=HOST, chip_id=None)
     _refuse_foreign(data)
     if data[0] == _MAGIC_ESP8266_V2:
         return _inspect_esp8266(data)
@@ -112,10 +117,10 @@ def inspect(data: bytes) -> Image:
 def check_fits(image: Image, board: Board) -> None:
     """Raise OtaError when a board cannot run an image or has no room for it.
 
-    What a board did not say is not held against the image, except that only a board which says so is an ESP8266 or
-    runs MicroPython.
+    What a board did not say is not held against the image, except that only a board which says so is an ESP8266,
+    runs MicroPython or is a program.
     """
-    expected = board.chip or ("ESP32" if image.chip in {ESP8266, MICROPYTHON} else "")
+    expected = board.chip or ("ESP32" if image.chip in {ESP8266, MICROPYTHON, HOST} else "")
     if expected and not _is_same_chip(image, expected):
         raise OtaError(Reason.WRONG_CHIP, found=image.chip or f"id {image.chip_id}", expected=expected)
     if 0 < board.slot_size < image.size:
@@ -124,7 +129,7 @@ def check_fits(image: Image, board: Board) -> None:
 
 def _is_same_chip(image: Image, name: str) -> bool:
     """Compare chips by name, however it is written; two that are not known here may be the same."""
-    known = {_plain(chip) for chip in (*CHIPS.values(), ESP8266, MICROPYTHON)}
+    known = {_plain(chip) for chip in (*CHIPS.values(), ESP8266, MICROPYTHON, HOST)}
     return _plain(image.chip) == _plain(name) if image.chip else _plain(name) not in known
 
 
