@@ -1,0 +1,1 @@
+../../../core/board_transfer.cpp

@@ -1,0 +1,1 @@
+../../../core/voice.cpp
