@@ -1,0 +1,1 @@
+"""The MicroPython agent, on the real Unix port of MicroPython."""

@@ -1,0 +1,71 @@
+"""Answers calls of the agent's functions from the outside: JSON on stdin, JSON on stdout."""
+
+import binascii
+import io
+import json
+import sys
+
+HOME = __file__.rsplit("/", 1)[0]
+sys.path.insert(0, HOME + "/../../../firmware/micropython")
+
+import mqtt_ota
+
+
+def is_signed(text, signature, key):
+    return mqtt_ota.is_signed(text, signature, mqtt_ota.load_key(key)[0])
+
+
+def key_id(key):
+    return mqtt_ota.load_key(key)[1]
+
+
+def read_release(data):
+    return mqtt_ota.read_release(io.BytesIO(data), len(data))
+
+
+class Deaf(mqtt_ota.Agent):
+    """An agent that hears what it is given, and whose answers are kept."""
+
+    def hear(self, payload):
+        self.said = []
+        self._receive(self.topic("offer"), payload)
+        return self.said
+
+    def _say(self, session, state, held, reason="", detail="", **seen):
+        self.said.append([session, state, reason])
+
+    def _tell(self, event, **fields):
+        if event == "dropped":
+            self.said.append(["", "dropped", ""])
+
+
+def answer_offer(settings, running, payload):
+    agent = Deaf(settings.pop("id"), "127.0.0.1", folder="board", **settings)
+    agent.slot.save(active={"version": "1.0.0", "sha256": running, "files": []})
+    agent.link.subscribe = agent.link.publish = agent.link.unsubscribe = lambda *_: 0
+    return agent.hear(payload)
+
+
+def given(value):
+    if isinstance(value, dict) and list(value) == ["hex"]:
+        return binascii.unhexlify(value["hex"])
+    return value
+
+
+def told(value):
+    if isinstance(value, (bytes, bytearray)):
+        return {"hex": str(binascii.hexlify(value), "utf-8")}
+    if isinstance(value, (tuple, list)):
+        return [told(one) for one in value]
+    return value
+
+
+def answer(name, *arguments):
+    function = globals().get(name) or getattr(mqtt_ota, name)
+    try:
+        return told(function(*map(given, arguments)))
+    except ValueError:
+        return "ValueError"
+
+
+print(json.dumps([answer(*call) for call in json.loads(sys.stdin.read())]))
