@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_FIRMWARE
 from custom_components.mqtt_ota.member import Member
+from custom_components.mqtt_ota.ota.board import Availability
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.const import STATE_UNAVAILABLE
@@ -58,7 +59,7 @@ class House:
         self.feed[FEED] = Page(body, content_type="application/json")
 
     async def add_board(self, board_id: str = "relay-1", *, faults: Faults | None = None, **settings: Any) -> Board:
-        """Switch on a board and wait until it announced itself."""
+        """Switch on a board and wait until the integration knows that it is there."""
         known = {"chip": "ESP32-S3", "model": "relay", "ask_timeout": 0.3, "reboot_time": 0.05} | settings
         board = Board(
             Settings(host=self.broker.host, port=self.broker.port, id=board_id, state=self.folder / board_id, **known),
@@ -66,10 +67,19 @@ class House:
         )
         self.boards.append(board)
         board.start()
-        await self.told(board, "announced")
-        await self.until(lambda: board_id in self.members)
+        await self.until(lambda: self._is(board_id, Availability.ONLINE))
         await self.hass.async_block_till_done()
         return board
+
+    async def switch_off(self, board: Board, board_id: str = "relay-1") -> None:
+        """Take a board away and wait until the integration knows that it is gone."""
+        self.boards.remove(board)
+        await self.hass.async_add_executor_job(board.stop)
+        await self.until(lambda: self._is(board_id, Availability.OFFLINE))
+
+    def _is(self, board_id: str, availability: Availability) -> bool:
+        member = self.members.get(board_id)
+        return member is not None and member.availability is availability
 
     async def told(self, board: Board, event: str, **fields: Any) -> Any:
         """Wait until a board told an event."""

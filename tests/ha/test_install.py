@@ -117,8 +117,7 @@ async def test_the_next_attempt_after_a_failure_works(house: House) -> None:
     board = await house.add_board(faults=Faults(wrong_digest=True))
     with pytest.raises(HomeAssistantError):
         await house.install()
-    await house.hass.async_add_executor_job(board.stop)
-    house.boards.remove(board)
+    await house.switch_off(board)
     await house.add_board()
     await house.install()
     assert house.state().attributes["installed_version"] == "1.1.0"
@@ -150,9 +149,7 @@ async def test_a_reload_in_the_middle_is_taken_up_where_it_was(house: House) -> 
 
 async def test_a_board_that_is_away_is_armed_and_updated_when_it_comes(house: House) -> None:
     board = await house.add_board()
-    await house.hass.async_add_executor_job(board.stop)
-    house.boards.remove(board)
-    await house.until(lambda: house.members["relay-1"].availability == "offline")
+    await house.switch_off(board)
     await house.install()
     state = house.state()
     assert (state.attributes["in_progress"], state.attributes["install_state"]) == (True, "waiting")

@@ -120,8 +120,7 @@ async def test_a_skipped_version_stays_skipped_after_a_restart_with_the_feed_dow
     await house.refresh()
     await house.hass.services.async_call("update", "skip", {"entity_id": house.entity_id()}, blocking=True)
     assert house.state().state == "off"
-    await house.hass.async_add_executor_job(board.stop)
-    house.boards.remove(board)
+    await house.switch_off(board)
     await house.feed.down()
     await house.reload()
     state = house.state()
