@@ -321,7 +321,14 @@ class Slot:
         self._starts = starts
         self._file = None
         _make_folder(self._home[:-1])
-        self._journal = self._read_journal("journal.json") or self._read_journal("journal.new") or {}
+        self._journal = self._read_journal("journal.json")
+        if self._journal is None:
+            # The power went while the new one took the old one's place, on a file system that cannot do that at once.
+            self._journal = self._read_journal("journal.new")
+            if self._journal is not None:
+                _replace(self._home + "journal.new", self._home + "journal.json")
+        if self._journal is None:
+            self._journal = {}
 
     def __getattr__(self, name):
         if name in ("active", "record", "trial", "verdict"):
@@ -365,7 +372,6 @@ class Slot:
             file.write(b"%08x " % binascii.crc32(text))
             file.write(text)
         self._sync()
-        # Where renaming cannot replace, the new one is found by its checksum.
         _replace(self._home + "journal.new", self._home + "journal.json")
         self._sync()
 
@@ -599,7 +605,7 @@ class Link:
         try:
             self._socket = raw
             raw.settimeout(_TIMEOUT)
-            address = socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM)[0][-1]
+            address = socket.getaddrinfo(self._host, self._port, socket.AF_INET, socket.SOCK_STREAM)[0][-1]
             raw.connect(address)
             _without_delay(raw)
             if self._ca is not None:

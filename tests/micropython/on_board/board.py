@@ -30,6 +30,7 @@ TEXTS = (
     "user",
     "password",
 )
+FILES = ("ca",)
 IDLE = ("order", "encodings", "transports")
 NUMBERS = ("slot-size", "block-size", "window", "counter", "wake-interval", "starts")
 TIMES = ("rate", "reboot-time", "sleep-time", "awake-time", "ask-timeout", "give-up")
@@ -48,7 +49,7 @@ def parse(arguments):
     while arguments:
         name = arguments.pop(0)[2:]
         text = arguments.pop(0)
-        if name in TEXTS or name in IDLE:
+        if name in TEXTS + IDLE + FILES:
             options[name] = text
         elif name in NUMBERS:
             options[name] = int(text)
@@ -72,6 +73,13 @@ def key_of(text):
             return file.read()
     except OSError:
         return text
+
+
+def certificate(path):
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def tell(event, fields):
@@ -138,6 +146,7 @@ class Agent(mqtt_ota.Agent):
             int(port),
             folder=options["state"],
             keys=[key_of(key) for key in keys],
+            ca=certificate(options.get("ca")),
             starts=options.get("starts", 1),
             ask_timeout=int(1000 * options.get("ask-timeout", 1)),
             give_up=int(1000 * options.get("give-up", 300)),
