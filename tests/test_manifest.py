@@ -324,6 +324,6 @@ def test_everything_that_the_card_shows_has_a_name() -> None:
     ]
     assert [ast.literal_eval(key) for key in keys] == list(texts)
     attributes = texts["firmware"]["state_attributes"]
-    assert set(attributes) == {"availability", "install_state", "install_reason", "bytes_held"}
+    assert set(attributes) == {"availability", "install_state", "install_reason", "latest_reason", "bytes_held"}
     assert set(attributes["availability"]["state"]) == {*map(str, Availability)}
     assert set(attributes["install_state"]["state"]) == {*map(str, State), "preparing"}

@@ -66,6 +66,16 @@ class Catalogue:
         """Tell whether it is known where a board's releases come from."""
         return self._product_or_none(board) is not None
 
+    def reason(self, board: Board) -> Reason | None:
+        """Return why no release can be offered to a board; None when there is one."""
+        if self.candidates(board):
+            return None
+        try:
+            self.choose(board, None)
+        except OtaError as err:
+            return err.reason
+        return None
+
     def choose(self, board: Board, version: str | None) -> Candidate:
         """Return the candidate of a version (None: the newest), or raise OtaError with why there is none."""
         name = board.name or board.id

@@ -86,6 +86,9 @@ class Fleet:
 
     @callback
     def _receive(self, dialect: Dialect, message: Message) -> None:
+        if not message.payload:
+            # A remembered message was removed, maybe by this integration itself: no word of a board's.
+            return
         board_id = dialect.board_id(message)
         member = self.members.get(board_id) if board_id else None
         reading = dialect.read(message) if board_id else Ignored("it names no valid board")

@@ -74,12 +74,12 @@ class Sessions:
             raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
         image = await self._async_pinned(target.sha256)
         now = self._loop.time()
-        session = Session.create(token_hex(8), member.board, target, now, transport)
+        session = Session.create(token_hex(8), member.board, target, now, transport, patience)
         session.memo["shared"] = target.sha256 in self._loaded
         member.session = session
         self._open(member, session, image)
         if member.availability in {Availability.OFFLINE, Availability.ASLEEP}:
-            session.wait(now, patience)
+            session.wait(now)
             self.async_settle(member, session)
         else:
             self.async_carry_out(member, self._dialect(member).begin(session, member.board, now))

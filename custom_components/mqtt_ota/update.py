@@ -19,7 +19,7 @@ from .ota.session import Session, State
 from .ota.version import is_newer, is_same
 from .runtime import MqttOtaConfigEntry, Runtime
 
-# The fleet has a queue of its own; Home Assistant must not hold boards back out of sight.
+# Home Assistant would hold boards back out of sight, their cards at rest.
 PARALLEL_UPDATES = 0
 
 SUMMARY_LENGTH: Final = 255
@@ -62,7 +62,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         | UpdateEntityFeature.PROGRESS
         | UpdateEntityFeature.RELEASE_NOTES
     )
-    _unrecorded_attributes = frozenset({"install_state", "bytes_held"})
+    _unrecorded_attributes = frozenset({"install_state", "bytes_held", "latest_reason"})
 
     def __init__(self, runtime: Runtime, member: Member) -> None:
         """Show the firmware of a board."""
@@ -145,6 +145,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
             "availability": self._member.availability,
             "install_state": state,
             "install_reason": None if session is None else session.reason,
+            "latest_reason": self._runtime.catalogue.reason(self._member.board),
             "bytes_held": None if session is None or not session.is_active else session.held,
         }
 

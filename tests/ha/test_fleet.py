@@ -184,6 +184,8 @@ async def test_a_deleted_board_is_forgotten_and_comes_back_when_it_speaks(
     announce: Announce,
     mqtt_mock: MqttMockHAClient,
     hass_ws_client: WebSocketGenerator,
+    fire: Fire,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry = await ota_entry()
     await announce()
@@ -199,6 +201,9 @@ async def test_a_deleted_board_is_forgotten_and_comes_back_when_it_speaks(
     cleared = [call.args[:4] for call in mqtt_mock.async_publish.mock_calls]
     assert ("mqtt_ota/board/lamp-1/announce", b"", 1, True) in cleared
     assert ("mqtt_ota/board/lamp-1/availability", b"", 1, True) in cleared
+    for topic in ("announce", "availability"):
+        await fire(f"mqtt_ota/board/lamp-1/{topic}", b"")
+    assert "was dropped" not in caplog.text
     await announce()
     assert boards(entry) == ["lamp-1"]
     assert hass.states.get("update.lamp_firmware") is not None

@@ -45,6 +45,7 @@ async def test_the_card_shows_the_newest_release_and_the_notes_since_the_install
     assert state.attributes["title"] == "Relay"
     assert state.attributes["release_summary"] == "Faster."
     assert state.attributes["release_url"] == "https://example.com/1.2.0"
+    assert state.attributes["latest_reason"] is None
     client = await hass_ws_client(house.hass)
     await client.send_json_auto_id({"type": "update/release_notes", "entity_id": house.entity_id()})
     notes = (await client.receive_json())["result"]
@@ -108,6 +109,7 @@ async def test_a_board_without_a_feed_is_not_called_up_to_date(
     state = hass.states.get("update.lamp_firmware")
     assert state is not None
     assert (state.state, state.attributes["latest_version"]) == ("unknown", None)
+    assert state.attributes["latest_reason"] == "no_product"
     with pytest.raises(HomeAssistantError) as caught:
         await hass.services.async_call(
             "update", "install", {"entity_id": "update.lamp_firmware", "version": "1"}, blocking=True

@@ -179,3 +179,20 @@ def test_no_name_makes_reading_it_raise(name: str) -> None:
     assert chips_written(name) <= chips_hinted(name) | {"ESP32"}
     assert isinstance(is_application(name), bool)
     assert len(version_in(name)) <= len(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relay-esp32c3.elf",
+        "relay.map",
+        "checksums.txt",
+        "relay.bin.md5",
+        "relay.bin.sha256",
+        "SHA256.TXT",
+        "notes.md",
+        "src.tar.gz",
+    ],
+)
+def test_what_lies_beside_an_image_is_no_application(name: str) -> None:
+    assert not is_application(name)

@@ -162,11 +162,12 @@ def test_a_percentage_is_shown_only_while_bytes_move() -> None:
 
 
 def test_a_sleeper_is_waited_for_as_long_as_was_said() -> None:
-    session = a_session()
-    session.wait(5, 60)
+    session = a_session(waits_for=60)
+    session.wait(5)
     assert (session.state, session.wake_at) == (State.WAITING, 65)
     session.wait(6)
-    assert session.wake_at == 6 + PATIENCE[State.WAITING]
+    assert session.wake_at == 66
+    assert a_session().waits_for == PATIENCE[State.WAITING]
     assert [text for _, text in session.timeline] == ["queued", "waiting"]
 
 

@@ -18,6 +18,8 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NO_APPLICATION = re.compile(
     r"(?<![a-z])(?:factory|merged|boot[-_ ]?loader|partitions?|little[-_ ]?fs|spiffs|fatfs|file[-_ ]?system|nvs"
     r"|ota[-_ ]?data|boot[-_ ]?app[-_ ]?\d?)(?![a-z])"
+    # What a build or a release leaves beside its images.
+    r"|\.(?:elf|map|md5|sha\d{1,3}|txt|json|ya?ml|md|html?|csv|log|sig|asc|pem|zip|t?gz|xz|bz2|7z|hex|uf2)$"
 )
 _IMAGE = re.compile(r"\.bin$", re.IGNORECASE)
 _VERSION = re.compile(
@@ -87,7 +89,7 @@ def chip_evidence(chip: str, told: str, name: str, *, is_told: bool, is_anonymou
 
 @lru_cache(maxsize=4096)
 def is_application(name: str) -> bool:
-    """Tell whether a file of this name can be an application: no factory image, boot loader or file system."""
+    """Tell whether a file of this name can be an application: no factory image, file system, checksum or archive."""
     return _NO_APPLICATION.search(_CAMEL.sub("-", name).lower()) is None
 
 

@@ -63,7 +63,7 @@ class Session:
 
     `held` is the number of bytes the board says it has. `changed` is the last sign of life, or the verdict;
     `attempts` counts the offers since then. `wake_at` is when the session must be looked at if nothing comes before.
-    `wake_at` is None in the queue, where time does not count. `memo` is the dialect's own, kept across restarts. `timeline` holds (seconds since the start, what happened).
+    `waits_for` is how many seconds it may wait for a board that sleeps or is away. `wake_at` is None in the queue, where time does not count. `memo` is the dialect's own, kept across restarts. `timeline` holds (seconds since the start, what happened).
     """
 
     id: str
@@ -84,10 +84,17 @@ class Session:
     came_back_old: bool = False
     memo: dict[str, Any] = field(default_factory=dict)
     timeline: list[tuple[float, str]] = field(default_factory=list)
+    waits_for: float = PATIENCE[State.WAITING]
 
     @classmethod
     def create(
-        cls, session_id: str, board: Board, target: Target, now: float, transport: Transport | None = None
+        cls,
+        session_id: str,
+        board: Board,
+        target: Target,
+        now: float,
+        transport: Transport | None = None,
+        waits_for: float = PATIENCE[State.WAITING],
     ) -> Self:
         """Return a new session, not yet begun, of a board towards a target."""
         session = cls(
@@ -99,6 +106,7 @@ class Session:
             started=now,
             changed=now,
             transport=transport,
+            waits_for=waits_for,
         )
         session._note(now, State.QUEUED)
         return session
@@ -140,15 +148,15 @@ class Session:
         # In a restart an offer is only the question whether the board is back.
         self.wake_at = now + PATIENCE[State.OFFERED if self.state is State.REBOOTING else self.state]
 
-    def wait(self, now: float, patience: float | None = None) -> None:
-        """Wait for a board that cannot be spoken to, for `patience` seconds at the most."""
+    def wait(self, now: float) -> None:
+        """Wait for a board that cannot be spoken to, as long as the user lets it."""
         if not self.is_active:
             return
         if self.state is not State.WAITING:
             self._note(now, State.WAITING)
         self.state = State.WAITING
         self.attempts = 0
-        self.wake_at = now + (PATIENCE[State.WAITING] if patience is None else patience)
+        self.wake_at = now + self.waits_for
 
     def away(self, now: float, patience: float) -> None:
         """Give a board that went away in the middle `patience` seconds to come back."""
