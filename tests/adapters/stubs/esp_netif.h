@@ -1,0 +1,6 @@
+#pragma once
+#include "esp_err.h"
+#ifdef __cplusplus
+extern "C"
+#endif
+    esp_err_t esp_netif_init(void);
