@@ -576,6 +576,7 @@ def _make_folders(root, name):
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK = 0x20, 0x30, 0x40, 0x90
 _TIMEOUT = 10
 _SCRATCH = 256
+_MOST_UNACKNOWLEDGED = 64
 
 
 class Link:
@@ -642,6 +643,8 @@ class Link:
         body = _field(topic)
         pid = 0
         if qos:
+            if len(self.unacknowledged) == _MOST_UNACKNOWLEDGED:
+                raise OSError("the broker acknowledges nothing")
             pid = self._next_pid()
             self.unacknowledged.add(pid)
             body += struct.pack(">H", pid)
@@ -702,8 +705,11 @@ class Link:
                 raise OSError("a message is too long")
             return
         body = self._read(length)
-        start = 2 + struct.unpack_from(">H", body)[0]
-        topic, pid = str(body[2:start], "utf-8"), None
+        try:
+            start = 2 + struct.unpack_from(">H", body)[0]
+            topic, pid = str(body[2:start], "utf-8"), None
+        except ValueError:
+            raise OSError("no MQTT")
         if kind & 0x06:
             pid = body[start : start + 2]
             start += 2
@@ -972,7 +978,10 @@ class Agent:
         return self.root + "/board/" + self.id + "/" + kind
 
     def poll(self, wait_ms=0):
-        """Do what is due; waits for a message so long at most (but for a connection some seconds). Raises nothing."""
+        """Do what is due; waits for a message so long at most (but for a connection some seconds).
+
+        Raises nothing but what `self_test` and `restart` do.
+        """
         if self._is_over:
             return
         try:
@@ -984,7 +993,7 @@ class Agent:
                 wait_ms = 0
             if self.link.is_up:
                 self._tick(time.ticks_ms())
-        except OSError as err:
+        except (OSError, MemoryError) as err:
             self._lost(err)
 
     async def run(self):
@@ -1040,8 +1049,7 @@ class Agent:
         was_up = self.link.is_up
         self.link.close()
         self._retry_at = time.ticks_add(time.ticks_ms(), self._backoff)
-        if was_up:
-            self._tell("disconnected", cause=str(err))
+        self._tell("disconnected" if was_up else "unreachable", cause=str(err))
 
     def _announce(self):
         running = self.slot.running or {}

@@ -43,7 +43,8 @@ def test_keys_and_their_ids() -> None:
 
 def test_signatures_of_any_key() -> None:
     chance = random.Random(20261121)
-    calls, expected = [], []
+    calls: list[list[str]] = []
+    expected: list[bool | str] = []
     for _ in range(12):
         key = ec.derive_private_key(chance.randrange(1, ORDER), ec.SECP256R1())
         text = chance.randbytes(30).hex()

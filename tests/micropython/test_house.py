@@ -42,14 +42,15 @@ async def device(house: House, tmp_path: Path) -> AsyncIterator[Device]:
 
 async def publish(house: House, **releases: dict[str, bytes]) -> None:
     """Let the feed offer releases of files, by their version with _ for each dot, and wait until the card shows it."""
-    versions = [{"version": name.replace("_", "."), "files": files} for name, files in releases.items()]
-    for version in versions:
-        version["image"] = pack(version["version"], list(version.pop("files").items()))
+    versions = []
+    for name, files in releases.items():
+        version = name.replace("_", ".")
+        versions.append({"version": version, "image": pack(version, list(files.items()))})
+    newest = versions[0]["version"]
     house.publish_releases(*versions)
     await house.until(lambda: "relay-1" in house.members)
     await house.hass.async_block_till_done()
     await house.entry.runtime_data.catalogue.async_refresh(house.members["relay-1"].board)
-    newest = versions[0]["version"]
     await house.state_is(lambda state: state.attributes["latest_version"] == newest)
 
 
