@@ -41,3 +41,15 @@ export_tools() {
   CHROMIUM=$(find_chromium)
   export MQTT_OTA_CACHE MOSQUITTO CHROMIUM
 }
+
+# What plays the boards: the C++ core as a program where it can be built, else its Python twin.
+export_board() {
+  local built
+  [ -n "${BOARD_PROGRAM:-}" ] && return
+  built=$("$root/scripts/firmware" vboard) || built=
+  if [ -x "$built" ]; then
+    export BOARD_PROGRAM=$built
+  else
+    say "The virtual board cannot be built here; a board in Python takes its place."
+  fi
+}

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
-import sys
 from typing import Any
+
+from tests.board.program import command as board_program
 
 from .places import ROOT
 from .ports import LOOPBACK
@@ -42,7 +43,7 @@ class FakeBoard:
             "version": plan.version,
             **plan.options,
         }
-        command = [sys.executable, "-m", "tests.board"]
+        command = board_program()
         for option, value in told.items():
             command += [f"--{option}", value]
         for fault in plan.faults:
