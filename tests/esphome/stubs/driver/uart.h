@@ -1,0 +1,2 @@
+#pragma once
+enum uart_port_t { UART_NUM_0 };

@@ -1,0 +1,4 @@
+#pragma once
+#include "FreeRTOS.h"
+using RingbufHandle_t = void *;
+struct StaticRingbuffer_t {};
