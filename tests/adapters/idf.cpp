@@ -1,5 +1,6 @@
 // The ESP-IDF component, as an application uses it.
 #include <cstdlib>
+#include <thread>
 
 #include "idf_world.h"
 #include "mqtt_ota.h"
@@ -70,6 +71,47 @@ void flood() {
   check_installed();
 }
 
+void comes_back() {
+  for (const uint32_t messages : {2U, 3U, 5U}) {
+    world::begin();
+    world::shared->breaks_after = messages;
+    world::Terms terms;
+    terms.block_size = 1024;
+    world::offer(new_image(), terms);
+    world::live([] { start({}); }, 200);
+    check_installed();
+  }
+}
+
+void shares_the_client() {
+  world::shared->noise = 100000;
+  world::offer(new_image());
+  world::live([] { start({}); });
+  check_installed();
+}
+
+void sleeps() {
+  const int ending = world::live(
+      [] {
+        std::thread application;
+        mqtt_ota_config_t ota = MQTT_OTA_DEFAULTS;
+        ota.id = "relay-1";
+        esp_mqtt_client_config_t mqtt = {};
+        mqtt_ota_prepare(&ota, &mqtt);
+        const esp_mqtt_client_handle_t client = esp_mqtt_client_init(&mqtt);
+        mqtt_ota_start(client);
+        esp_mqtt_client_start(client);
+        application = std::thread([] {
+          const bool good = mqtt_ota_say_asleep(UINT32_MAX / 2) == ESP_OK && !mqtt_ota_is_busy();
+          _Exit(good ? world::kOver : world::kBroken);
+        });
+        run_task();
+      },
+      2000000);
+  CHECK(ending == world::kOver);
+  CHECK(world::said("availability").back() == "asleep");
+}
+
 void quality() {
   world::offer(new_image());
   world::live([] { start({}); });
@@ -102,6 +144,9 @@ int main(int count, char **arguments) {
   all["runs the example"] = example_announces;
   all["takes messages in pieces of any size"] = pieces;
   all["outlives a flood of frames"] = flood;
+  all["goes on after connections that break off"] = comes_back;
+  all["leaves other messages to the application"] = shares_the_client;
+  all["says that it sleeps"] = sleeps;
   all["speaks with the protocol's quality of service"] = quality;
   all["refuses what cannot work"] = refuses_another_will;
   return run(count, arguments, all);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <string>
+#include <thread>
 
 #include "esp_event.h"
 #include "esp_netif.h"
@@ -36,6 +37,8 @@ namespace {
 esp_mqtt_client client;
 TaskFunction_t task = nullptr;
 void *task_argument = nullptr;
+std::thread::id task_thread;
+uint32_t messages = 0;
 
 void tell(esp_mqtt_event_t event) {
   event.client = &client;
@@ -65,6 +68,13 @@ void tell_message(const world::Message &message) {
   }
 }
 
+/// Let the connection break off; the client makes another one, and what was on its way is lost.
+void break_connection() {
+  tell(event_of(MQTT_EVENT_DISCONNECTED));
+  world::connected(client.will_topic, client.will);
+  tell(event_of(MQTT_EVENT_CONNECTED));
+}
+
 /// Let the client's task take everything that the network has.
 bool client_turn() {
   client.outbox = 0;
@@ -72,6 +82,10 @@ bool client_turn() {
   while (auto message = world::next_message()) {
     tell_message(*message);
     any = true;
+    if (++messages == world::shared->breaks_after) {
+      messages = 0;
+      break_connection();
+    }
   }
   return any;
 }
@@ -79,12 +93,8 @@ bool client_turn() {
 }  // namespace
 
 void run_task() {
+  task_thread = std::this_thread::get_id();
   task(task_argument);
-}
-
-void lose_connection() {
-  client.is_connected = false;
-  tell(event_of(MQTT_EVENT_DISCONNECTED));
 }
 
 BaseType_t xTaskCreate(TaskFunction_t code, const char *, uint32_t, void *argument, UBaseType_t, TaskHandle_t *) {
@@ -94,6 +104,8 @@ BaseType_t xTaskCreate(TaskFunction_t code, const char *, uint32_t, void *argume
 }
 
 void vTaskDelay(TickType_t ticks) {
+  // Time goes by in the component's task alone.
+  if (std::this_thread::get_id() != task_thread) return std::this_thread::yield();
   world::pass(ticks);
   client_turn();
 }

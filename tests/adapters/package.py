@@ -36,10 +36,13 @@ class Programs:
         done = self._run(program, scenario)
         return "" if done.returncode == 0 else f"{scenario}: {done.returncode}\n{done.stderr[-4000:]}"
 
-    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.home / program, *arguments], capture_output=True, text=True, timeout=60, check=False
-        )
+    def ask(self, program: str, lines: list[str]) -> list[str]:
+        """Return what a program answers to some lines."""
+        return self._run(program, given="".join(f"{line}\n" for line in lines)).stdout.splitlines()
+
+    def _run(self, program: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        command = [self.home / program, *arguments]
+        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
 
 
 def pack(kind: str, destination: Path) -> None:
@@ -73,9 +76,16 @@ def build(home: Path) -> Programs:
         for name, value in defaults((home / "esp-idf" / path).read_text()).items()
     ]
     _write(home / "kconfig" / "kconfig_defaults.h", "".join(lines))
-    make = ["make", "-s", "-C", HERE, f"-j{min(2, os.cpu_count() or 1)}", f"BUILD={home}"]
-    subprocess.run(make, check=True, timeout=600)
+    make(home, "all")
     return Programs(home)
+
+
+def make(home: Path, target: str, **variables: Path) -> None:
+    """Make what is not made yet."""
+    given = [f"{name}={value}" for name, value in {"BUILD": home, **variables}.items()]
+    subprocess.run(
+        ["make", "-s", "-C", HERE, f"-j{min(2, os.cpu_count() or 1)}", *given, target], check=True, timeout=600
+    )
 
 
 def _refresh(fresh: Path, kept: Path) -> None:

@@ -124,6 +124,24 @@ bool survives(const Start &start, const world::Terms &terms, bool encrypted, int
   return true;
 }
 
+void goes_on_after_a_cut(const Start &start) {
+  for (const char *scheme : {"", "http"}) {
+    world::begin();
+    world::Terms terms = *scheme != '\0' ? by_url(scheme) : world::Terms();
+    terms.block_size = 1024;
+    world::offer(world::make_app("1.1.0", 50000), terms);
+    // A block is two writes, and by URL a block is as large as the board has it.
+    shared->cut_at = *scheme != '\0' ? 20 : 50;
+    CHECK(live(start) == world::kCut);
+    shared->cut_at = 0;
+    shared->frames = 0;
+    CHECK(live(start) == world::kOver);
+    CHECK(world::running_version() == "1.1.0");
+    CHECK(world::states().back() == "confirmed");
+    CHECK(*scheme != '\0' ? shared->ranges == 1 : shared->frames > 0 && shared->frames < 40);
+  }
+}
+
 void power_cuts(const Start &start, const world::Terms &terms, bool encrypted) {
   for (const bool torn : {false, true}) {
     int cut_at = 1;
@@ -156,7 +174,7 @@ void signature(const Start &start) {
 
 void no_key(const Start &start) {
   for (const Strings &keys :
-       {Strings{"nonsense"}, Strings{""}, Strings{world::key_text(3), "BGmj"}, Strings(5, world::key_text(3))}) {
+       {Strings{"nonsense"}, Strings{""}, Strings{world::key_text(3), "BGmj"}, Strings{"AwMD" + world::key_text(3).substr(4)}, Strings(5, world::key_text(3))}) {
     world::begin();
     world::offer(new_image());
     live(start, {keys, 'p'});
@@ -260,6 +278,7 @@ Scenarios common(const Start &start) {
       {"does not follow a URL into another scheme", with(url_leaves_its_scheme)},
       {"does not follow a URL in circles", with(url_goes_round_in_circles)},
       {"takes no other range than it asked for", with(url_answers_with_another_range)},
+      {"goes on after a cut where it was", with(goes_on_after_a_cut)},
       {"takes only what is signed", with(signature)},
       {"does not run with a key that is none", with(no_key)},
       {"keeps the old image when the boot loader refuses the new one", with(boot_loader_refuses)},

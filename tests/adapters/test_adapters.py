@@ -12,7 +12,7 @@ import zipfile
 import pytest
 import yaml
 
-from .package import FIRMWARE, KINDS, PROGRAMS, ROOT, Programs, build, defaults, pack
+from .package import FIRMWARE, KINDS, PROGRAMS, ROOT, Programs, build, defaults, make, pack
 
 CACHE = Path(os.environ.get("MQTT_OTA_CACHE", ROOT / ".cache"))
 
@@ -42,6 +42,32 @@ def test_both_platforms_show_the_same(programs: Programs) -> None:
     shared = set(programs.scenarios("run-idf")) & set(programs.scenarios("run-arduino"))
     assert len(shared) >= 19
     assert sum("cut at every write" in scenario for scenario in shared) == 3
+
+
+def real_psa() -> Path | None:
+    """Return where a real PSA lies: the system's, or what scripts/firmware has unpacked."""
+    places = [Path("/"), CACHE / "firmware" / "debian"]
+    return next((place for place in places if (place / "usr/include/psa/crypto.h").is_file()), None)
+
+
+def test_signatures_are_judged_by_a_real_psa(programs: Programs) -> None:
+    prefix = real_psa()
+    if prefix is None:
+        pytest.skip("needs libmbedtls-dev: scripts/firmware setup")
+    make(programs.home, str(programs.home / "run-psa"), PREFIX=prefix)
+    golden = json.loads((FIRMWARE / "golden.json").read_text())
+    key = golden["key"]["public_base64"]
+    lines, wanted = [], []
+    for verdict, expected in (("valid", "good"), ("invalid", "bad")):
+        for case in golden["signatures"][verdict]:
+            lines.append(f"{key} {case['signature'] or '-'} {case['text'].encode().hex()}")
+            wanted.append(expected)
+    # Off the curve, another form of a point, and cut short.
+    for wrong in (key.replace("Nak=", "Nag="), key.replace("BGmj", "A2mj"), key[:-4]):
+        lines.append(f"{wrong} {golden['signatures']['valid'][0]['signature']} 00")
+        wanted.append("no key")
+    assert len(lines) > 8
+    assert programs.ask("run-psa", lines) == wanted
 
 
 def core_files() -> list[Path]:

@@ -85,6 +85,7 @@ void hear(const std::string &kind, const std::string &payload) {
   if (kind == "want") {
     answer_want(payload);
   } else if (kind == "availability" && payload == "online" && shared->offers) {
+    if (shared->noise > 0) coming.push_back({"lamp/picture", std::string(shared->noise, 'x')});
     bring(std::string(kBoard) + "offer", shared->offer);
   } else if (kind == "status") {
     const std::string state = field(payload, "state");
@@ -270,6 +271,7 @@ void listen(const std::string &topic, bool on) {
 
 void connected(const std::string &will_topic, const std::string &will) {
   topics.clear();
+  coming.clear();
   snprintf(shared->will, sizeof(shared->will), "%s|%s", will_topic.c_str(), will.c_str());
 }
 

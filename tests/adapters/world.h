@@ -56,7 +56,11 @@ struct Shared {
   bool new_image_dies;
   bool has_no_memory;
   uint32_t frame_copies;
+  // Bytes that somebody else's message has, right before an offer.
+  uint32_t noise;
   uint32_t piece;
+  // After so many messages the connection breaks off, each time.
+  uint32_t breaks_after;
   int http_status;
   int http_redirects;
   bool http_ignores_ranges;

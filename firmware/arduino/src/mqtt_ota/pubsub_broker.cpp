@@ -29,7 +29,7 @@ void PubSubBroker::open(const Settings &settings) {
   snprintf(own_, sizeof(own_), "%.*s/board/%s/", root, settings.root.data(), id_);
   snprintf(shared_, sizeof(shared_), "%.*s/image/", root, settings.root.data());
   snprintf(availability_, sizeof(availability_), "%savailability", own_);
-  const size_t topic = larger(strlen(own_) + strlen("availability"), strlen(shared_) + strlen(kImage));
+  const size_t topic = larger(strlen(own_) + strlen("block"), strlen(shared_) + strlen(kImage));
   buffer_needed_ = kEnvelope + topic + larger(kFrameHeader + settings.block_size, kMaxOffer);
   mqtt_.setKeepAlive(kKeepAlive);
 }
