@@ -124,7 +124,13 @@ def test_discovery_listens_where_boards_announce_themselves() -> None:
 
 def test_hacs_knows_the_integration() -> None:
     hacs = json.loads((REPOSITORY / "hacs.json").read_text())
-    assert hacs == {"name": MANIFEST["name"], "homeassistant": OLDEST}
+    assert hacs == {
+        "name": MANIFEST["name"],
+        "homeassistant": OLDEST,
+        "zip_release": True,
+        "filename": f"{MANIFEST['domain']}.zip",
+    }
+    assert hacs["filename"] in (REPOSITORY / ".github" / "workflows" / "release.yml").read_text()
 
 
 # Pictures

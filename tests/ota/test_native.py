@@ -338,10 +338,10 @@ def test_a_way_that_fails_gives_place_to_the_other_until_it_was_enough() -> None
     ways = []
     for attempt in range(FAILURES):
         ways.append(session.transport)
-        effects = NATIVE.receive(session, BOARD, status("failed", reason="transport"), 2.0 + attempt)
+        effects = NATIVE.receive(session, BOARD, status("failed", reason="transport", detail="refused"), 2.0 + attempt)
         assert effects[0] == StopBlocks()
     assert ways == [Transport.BLOCKS, Transport.HTTP, Transport.BLOCKS, Transport.HTTP]
-    assert (session.state, session.reason) == (State.FAILED, Reason.BOARD_TRANSPORT)
+    assert (session.state, session.reason, session.detail) == (State.FAILED, Reason.BOARD_TRANSPORT, "refused")
 
 
 def test_the_only_way_is_tried_again() -> None:

@@ -151,7 +151,9 @@ class Dialect(Protocol):
     def presence(self, session: Session, board: Board, availability: Availability, now: float) -> list[Effect]:
         """Let an active session go on when its board comes, and wait when it goes."""
 
-    def transport_failed(self, session: Session, board: Board, reason: Reason, now: float) -> list[Effect]:
+    def transport_failed(
+        self, session: Session, board: Board, reason: Reason, now: float, detail: str = ""
+    ) -> list[Effect]:
         """Go on another way after one failed, or end the session for this reason."""
 
     def cancel(self, session: Session, board: Board, now: float) -> list[Effect]:

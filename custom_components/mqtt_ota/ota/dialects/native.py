@@ -168,11 +168,13 @@ class NativeDialect:
                 return [StopBlocks()]
         return []
 
-    def transport_failed(self, session: Session, board: Board, reason: Reason, now: float) -> list[Effect]:
+    def transport_failed(
+        self, session: Session, board: Board, reason: Reason, now: float, detail: str = ""
+    ) -> list[Effect]:
         """Go on another way after one failed, or end the session for this reason."""
         ways, failures = _ways(board), session.memo.get("failures", 0) + 1
         if failures >= FAILURES or not ways:
-            session.fail(reason, now)
+            session.fail(reason, now, detail)
             return [StopBlocks()]
         session.memo["failures"] = failures
         other_ways = [way for way in ways if way is not session.transport] or ways
@@ -235,7 +237,7 @@ class NativeDialect:
             return []
         match said:
             case "failed" if reason == "transport":
-                return self.transport_failed(session, board, Reason.BOARD_TRANSPORT, now)
+                return self.transport_failed(session, board, Reason.BOARD_TRANSPORT, now, detail)
             case "failed":
                 session.fail(_REASONS.get(reason, Reason.BOARD_FAILED), now, detail or reason)
             case "rolled_back":
