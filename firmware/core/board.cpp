@@ -57,9 +57,9 @@ void Board::judge_trial_() {
   if (!journal_.read(&trial)) return;
   on_trial_ = trial.running != ports_.boot.running();
   if (on_trial_) return;
-  if (trial.started) {
+  if (trial.started != 0) {
     Verdict verdict;
-    const bool is_known = journal_.read(&verdict) && verdict.session == trial.session && !verdict.told;
+    const bool is_known = journal_.read(&verdict) && verdict.session == trial.session && verdict.told == 0;
     if (!is_known) journal_.write(Verdict{trial.session, 0, State::rolled_back, Reason::boot, 0});
   }
   journal_.forget_trial();
@@ -179,7 +179,7 @@ void Board::roll_back_() {
 
 void Board::tell_verdict_() {
   Verdict verdict;
-  if (halted_ || !journal_.read(&verdict) || verdict.told) return;
+  if (halted_ || !journal_.read(&verdict) || verdict.told != 0) return;
   // An image on trial has not earned its verdict, and one that fails its test tells nothing before it is gone.
   if (on_trial_) return;
   repeat_(verdict);

@@ -10,7 +10,7 @@ struct BoardMemory {
   uint8_t block[block_size > kMaxOffer ? block_size : kMaxOffer];
   uint8_t held[chunks * Held::kChunkBytes];
 
-  operator Memory() { return {block, sizeof(block), held, chunks}; }
+  Memory use() { return {block, sizeof(block), held, chunks}; }
 };
 
 enum class Begin : uint8_t { good, bad_settings, too_little_memory };

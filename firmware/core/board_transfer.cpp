@@ -79,9 +79,10 @@ void Board::fail_(Reason reason, Text detail) {
 void Board::end_(State state, Reason reason, Text detail) {
   const Status status{transfer_.session(), state, transfer_.held(), reason, detail};
   end_way_();
-  journal_.write(Verdict{status.session, status.held, state, reason, 1});
+  // What nobody hears is said after the next connect.
+  journal_.write(Verdict{status.session, status.held, state, reason, static_cast<uint16_t>(online_ ? 1 : 0)});
   transfer_.end();
-  voice_.say(status);
+  if (online_) voice_.say(status);
 }
 
 void Board::say_(State state) {

@@ -49,7 +49,7 @@ class FrameReader {
   size_t read_ = 0;
   size_t copied_ = 0;
   const char *cause_ = nullptr;
-  uint8_t header_[kFrameHeader] = {};
+  uint8_t header_[kFrameHeader];
   Inflate inflate_;
 };
 

@@ -53,7 +53,7 @@ void Held::restore(uint32_t count, uint32_t highest) {
 void Held::restore_chunk(uint32_t chunk, const uint8_t *bits) {
   if (chunk < base_ || chunk >= base_ + chunks_) return;
   for (uint32_t place = 0; place < kChunkBlocks; place++) {
-    if (bits[place / 8] >> place % 8 & 1) add(chunk * kChunkBlocks + place);
+    if ((bits[place / 8] >> place % 8 & 1) != 0) add(chunk * kChunkBlocks + place);
   }
 }
 
@@ -63,7 +63,7 @@ uint32_t Held::end_() const {
 }
 
 bool Held::is_set_(uint32_t number) const {
-  return chunk_(number / kChunkBlocks)[number % kChunkBlocks / 8] >> number % 8 & 1;
+  return (chunk_(number / kChunkBlocks)[number % kChunkBlocks / 8] >> number % 8 & 1) != 0;
 }
 
 void Held::slide_() {

@@ -42,7 +42,7 @@ class Held {
   void restore_chunk(uint32_t chunk, const uint8_t *bits);
 
  private:
-  uint8_t *chunk_(uint32_t chunk) const { return bits_ + chunk % chunks_ * kChunkBytes; }
+  uint8_t *chunk_(uint32_t chunk) const { return bits_ + size_t{chunk % chunks_} * kChunkBytes; }
   /// The first block above the window.
   uint32_t end_() const;
   bool is_set_(uint32_t number) const;

@@ -4,309 +4,258 @@ namespace mqtt_ota {
 
 namespace {
 
-constexpr uint16_t kEndOfBlock = 256;
-constexpr uint16_t kLongestMatch = 285;
+constexpr uint32_t kEndOfBlock = 256;
+constexpr uint32_t kFirstLength = 257;
+constexpr uint32_t kLongestMatch = 285;
 
 // The order in which the lengths of the code length code are sent.
 constexpr uint8_t kCodeLengthOrder[] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
 
-// Lengths come in groups of four, distances in groups of two; each group has one more extra bit than the one before.
-uint8_t length_extra(uint16_t symbol) {
-  const int group = (symbol - 257) / 4;
-  return static_cast<uint8_t>(symbol == kLongestMatch || group == 0 ? 0 : group - 1);
+// Of the codes 16, 17 and 18 of a length: how many bits follow, and how many times it is repeated at least.
+constexpr uint8_t kRepetitionBits[] = {2, 3, 7};
+constexpr uint8_t kRepetitions[] = {3, 3, 11};
+
+// Lengths come in groups of four, distances in groups of two; each group has one more extra bit than the one before,
+// except for the first two.
+uint32_t extra_bits(uint32_t place, uint32_t group) {
+  return place < 2 * group ? 0 : place / group - 1;
 }
 
-uint16_t length_base(uint16_t symbol) {
-  if (symbol == kLongestMatch) return 258;
-  const int place = symbol - 257;
-  return static_cast<uint16_t>(place < 8 ? place + 3 : ((4 + place % 4) << length_extra(symbol)) + 3);
-}
-
-uint8_t distance_extra(uint16_t symbol) {
-  return static_cast<uint8_t>(symbol < 2 ? 0 : symbol / 2 - 1);
-}
-
-uint16_t distance_base(uint16_t symbol) {
-  return static_cast<uint16_t>(symbol < 2 ? symbol + 1 : ((2 + symbol % 2) << distance_extra(symbol)) + 1);
+uint32_t base(uint32_t place, uint32_t group) {
+  const uint32_t extra = extra_bits(place, group);
+  return place < group ? place : (group + place % group) << extra;
 }
 
 }  // namespace
 
 void Inflate::begin(uint8_t *into, size_t size) {
   into_ = into;
-  size_ = size;
+  size_ = static_cast<uint32_t>(size);
   produced_ = 0;
   bits_ = 0;
   bit_count_ = 0;
-  step_now_ = Step::header;
+  step_ = Step::header;
   last_ = false;
-  bad_ = false;
   overflows_ = false;
 }
 
 Inflate::Result Inflate::feed(Bytes piece) {
-  while (!bad_) {
-    while (bit_count_ <= 24 && piece.size > 0) {
+  do {
+    for (; bit_count_ <= 24 && piece.size > 0; piece = piece.after(1)) {
       bits_ |= uint32_t{piece.data[0]} << bit_count_;
-      bit_count_ = static_cast<uint8_t>(bit_count_ + 8);
-      piece = piece.after(1);
+      bit_count_ += 8;
     }
-    if (step_now_ == Step::end) {
-      bad_ = piece.size > 0 || bit_count_ >= 8;
-      return bad_ ? Result::bad : Result::done;
-    }
-    const Outcome outcome = step_();
-    // No step needs more than 20 bits: what starves now has all that there is.
-    if (outcome == Outcome::starved) return Result::more;
-    bad_ = outcome == Outcome::bad;
-  }
-  return Result::bad;
+    if (step_ == Step::end && bit_count_ >= 8) step_ = Step::broken;
+    // No step takes more than 16 bits: what cannot be read now has all that there is.
+  } while (read_());
+  if (step_ == Step::end) return Result::done;
+  return step_ == Step::broken ? Result::bad : Result::more;
 }
 
-Inflate::Outcome Inflate::step_() {
-  switch (step_now_) {
-    case Step::header:
-      return read_header_();
-    case Step::stored_length:
-      return read_stored_length_();
-    case Step::stored_check:
-      return read_stored_check_();
-    case Step::stored:
-      return copy_stored_();
-    case Step::counts:
-      return read_counts_();
-    case Step::code_lengths:
-      return read_code_lengths_();
-    case Step::lengths:
-      return read_lengths_();
-    case Step::symbols:
-      return read_symbol_();
-    case Step::distance:
-      return read_distance_();
-    case Step::distance_rest:
-      return copy_match_();
+/// Read what the step reads, if it is there, and take it.
+bool Inflate::read_() {
+  uint32_t value = 0;
+  switch (step_) {
     case Step::end:
+    case Step::broken:
+      return false;
+    case Step::symbol:
+      if (!decode_(kLiterals, &value)) return false;
       break;
+    case Step::length:
+      // The code of the lengths lives where that of the distances will.
+    case Step::distance:
+      if (!decode_(kDistances, &value)) return false;
+      break;
+    default: {
+      static constexpr uint8_t kBits[] = {3, 16, 16, 8, 14, 3};
+      const auto place = static_cast<size_t>(step_);
+      const uint32_t wanted = place < sizeof(kBits) ? kBits[place] : wanted_;
+      if (bit_count_ < wanted) return false;
+      value = bits_ & ((1U << wanted) - 1);
+      bits_ >>= wanted;
+      bit_count_ -= wanted;
+    }
   }
-  return Outcome::bad;
+  if (step_ != Step::broken) step_ = take_(value);
+  return step_ != Step::broken;
 }
 
-Inflate::Outcome Inflate::read_header_() {
-  if (bit_count_ < 3) return Outcome::starved;
-  last_ = peek_(0, 1) != 0;
-  const uint32_t kind = peek_(1, 2);
-  drop_(3);
-  if (kind == 3) return Outcome::bad;
-  step_now_ = kind == 0 ? Step::stored_length : kind == 1 ? Step::symbols : Step::counts;
-  if (kind == 1) begin_fixed_();
-  return Outcome::on;
+/// Take what was read, and return what comes next.
+Inflate::Step Inflate::take_(uint32_t value) {
+  switch (step_) {
+    case Step::header:
+      return begin_block_(value);
+    case Step::stored_length:
+      filled_ = static_cast<uint16_t>(value);
+      return Step::stored_check;
+    case Step::stored_check:
+      if ((filled_ ^ value) != 0xFFFF) return Step::broken;
+      return filled_ == 0 ? end_block_() : Step::stored_byte;
+    case Step::stored_byte:
+      return emit_(value, --filled_ == 0 ? end_block_() : Step::stored_byte);
+    case Step::counts:
+      return begin_dynamic_(value);
+    case Step::code_length:
+      return take_code_length_(value);
+    case Step::length:
+      return take_length_(value);
+    case Step::repetition:
+      if (symbol_ == 0 && filled_ == 0) return Step::broken;
+      return repeat_(symbol_ == 0 ? lengths_[filled_ - 1] : 0, kRepetitions[symbol_] + value);
+    case Step::symbol:
+      return take_symbol_(value);
+    case Step::match_length:
+      filled_ = static_cast<uint16_t>(symbol_ == kLongestMatch ? 258 : base(symbol_ - kFirstLength, 4) + 3 + value);
+      return Step::distance;
+    case Step::distance:
+      symbol_ = static_cast<uint16_t>(value);
+      wanted_ = static_cast<uint8_t>(extra_bits(value, 2));
+      return Step::match;
+    case Step::match:
+      return copy_match_(base(symbol_, 2) + 1 + value);
+    default:
+      return Step::broken;
+  }
 }
 
-Inflate::Outcome Inflate::read_stored_length_() {
-  drop_(bit_count_ % 8);
-  if (bit_count_ < 16) return Outcome::starved;
-  filled_ = peek_(0, 16);
-  drop_(16);
-  step_now_ = Step::stored_check;
-  return Outcome::on;
+Inflate::Step Inflate::begin_block_(uint32_t header) {
+  last_ = (header & 1) != 0;
+  switch (header >> 1) {
+    case 0:
+      bits_ >>= bit_count_ % 8;
+      bit_count_ -= bit_count_ % 8;
+      return Step::stored_length;
+    case 1:
+      memset(lengths_, 8, kFixedLiterals);
+      memset(lengths_ + 144, 9, 112);
+      memset(lengths_ + 256, 7, 24);
+      build_(kLiterals, lengths_, kFixedLiterals);
+      // Incomplete by the two codes that stand for nothing.
+      memset(lengths_, 5, kMaxDistances);
+      build_(kDistances, lengths_, kMaxDistances);
+      return Step::symbol;
+    case 2:
+      return Step::counts;
+    default:
+      return Step::broken;
+  }
 }
 
-Inflate::Outcome Inflate::read_stored_check_() {
-  if (bit_count_ < 16) return Outcome::starved;
-  if ((filled_ ^ peek_(0, 16)) != 0xFFFF) return Outcome::bad;
-  drop_(16);
-  step_now_ = Step::stored;
-  return Outcome::on;
-}
-
-Inflate::Outcome Inflate::copy_stored_() {
-  if (filled_ == 0) return end_block_();
-  if (bit_count_ < 8) return Outcome::starved;
-  if (!has_room_(1)) return Outcome::bad;
-  into_[produced_++] = static_cast<uint8_t>(peek_(0, 8));
-  drop_(8);
-  filled_--;
-  return Outcome::on;
-}
-
-Inflate::Outcome Inflate::read_counts_() {
-  if (bit_count_ < 14) return Outcome::starved;
-  literal_count_ = static_cast<uint16_t>(peek_(0, 5) + 257);
-  distance_count_ = static_cast<uint16_t>(peek_(5, 5) + 1);
-  code_length_count_ = static_cast<uint8_t>(peek_(10, 4) + 4);
-  drop_(14);
-  if (literal_count_ > kMaxLiterals || distance_count_ > kMaxDistances) return Outcome::bad;
-  memset(lengths_, 0, kLengthCodes);
+Inflate::Step Inflate::begin_dynamic_(uint32_t counts) {
+  literal_count_ = static_cast<uint16_t>((counts & 31) + 257);
+  distance_count_ = static_cast<uint16_t>((counts >> 5 & 31) + 1);
+  code_length_count_ = static_cast<uint16_t>((counts >> 10) + 4);
+  memset(lengths_, 0, kCodeLengths);
   filled_ = 0;
-  step_now_ = Step::code_lengths;
-  return Outcome::on;
+  return literal_count_ <= kMaxLiterals && distance_count_ <= kMaxDistances ? Step::code_length : Step::broken;
 }
 
-Inflate::Outcome Inflate::read_code_lengths_() {
-  if (filled_ == code_length_count_) {
-    // The code of the lengths lives where that of the distances will.
-    if (!build_(kDistances, lengths_, kLengthCodes, false)) return Outcome::bad;
-    filled_ = 0;
-    step_now_ = Step::lengths;
-    return Outcome::on;
-  }
-  if (bit_count_ < 3) return Outcome::starved;
-  lengths_[kCodeLengthOrder[filled_++]] = static_cast<uint8_t>(peek_(0, 3));
-  drop_(3);
-  return Outcome::on;
+Inflate::Step Inflate::take_code_length_(uint32_t length) {
+  lengths_[kCodeLengthOrder[filled_++]] = static_cast<uint8_t>(length);
+  if (filled_ < code_length_count_) return Step::code_length;
+  filled_ = 0;
+  return build_(kDistances, lengths_, kCodeLengths) ? Step::length : Step::broken;
 }
 
-Inflate::Outcome Inflate::read_lengths_() {
-  const uint16_t all = static_cast<uint16_t>(literal_count_ + distance_count_);
-  if (filled_ == all) return begin_dynamic_() ? Outcome::on : Outcome::bad;
-  uint16_t symbol = 0;
-  uint8_t used = 0;
-  const Outcome outcome = decode_(kDistances, &symbol, &used);
-  if (outcome != Outcome::on) return outcome;
-  if (symbol < 16) {
-    lengths_[filled_++] = static_cast<uint8_t>(symbol);
-    drop_(used);
-    return Outcome::on;
-  }
-  const uint8_t extra = symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
-  if (bit_count_ < used + extra) return Outcome::starved;
-  const auto times = static_cast<uint16_t>(peek_(used, extra) + (symbol == 18 ? 11 : 3));
-  drop_(static_cast<uint8_t>(used + extra));
-  if ((symbol == 16 && filled_ == 0) || filled_ + times > all) return Outcome::bad;
-  memset(lengths_ + filled_, symbol == 16 ? lengths_[filled_ - 1] : 0, times);
+Inflate::Step Inflate::take_length_(uint32_t symbol) {
+  if (symbol < 16) return repeat_(symbol, 1);
+  symbol_ = static_cast<uint16_t>(symbol - 16);
+  wanted_ = kRepetitionBits[symbol_];
+  return Step::repetition;
+}
+
+Inflate::Step Inflate::repeat_(uint32_t length, uint32_t times) {
+  const uint32_t all = uint32_t{literal_count_} + distance_count_;
+  if (filled_ + times > all) return Step::broken;
+  memset(lengths_ + filled_, static_cast<int>(length), times);
   filled_ = static_cast<uint16_t>(filled_ + times);
-  return Outcome::on;
+  return filled_ < all ? Step::length : end_lengths_();
 }
 
-Inflate::Outcome Inflate::read_symbol_() {
-  uint16_t symbol = 0;
-  uint8_t used = 0;
-  const Outcome outcome = decode_(kLiterals, &symbol, &used);
-  if (outcome != Outcome::on) return outcome;
-  if (symbol > kEndOfBlock) return begin_match_(symbol, used);
-  drop_(used);
+Inflate::Step Inflate::end_lengths_() {
+  const bool good = lengths_[kEndOfBlock] != 0 && build_(kLiterals, lengths_, literal_count_) &&
+                    build_(kDistances, lengths_ + literal_count_, distance_count_);
+  return good ? Step::symbol : Step::broken;
+}
+
+Inflate::Step Inflate::take_symbol_(uint32_t symbol) {
+  if (symbol < kEndOfBlock) return emit_(symbol, Step::symbol);
   if (symbol == kEndOfBlock) return end_block_();
-  if (!has_room_(1)) return Outcome::bad;
-  into_[produced_++] = static_cast<uint8_t>(symbol);
-  return Outcome::on;
+  if (symbol > kLongestMatch) return Step::broken;
+  symbol_ = static_cast<uint16_t>(symbol);
+  wanted_ = static_cast<uint8_t>(symbol == kLongestMatch ? 0 : extra_bits(symbol - kFirstLength, 4));
+  return Step::match_length;
 }
 
-Inflate::Outcome Inflate::begin_match_(uint16_t symbol, uint8_t used) {
-  if (symbol > kLongestMatch) return Outcome::bad;
-  const uint8_t extra = length_extra(symbol);
-  if (bit_count_ < used + extra) return Outcome::starved;
-  filled_ = static_cast<uint16_t>(length_base(symbol) + peek_(used, extra));
-  drop_(static_cast<uint8_t>(used + extra));
-  step_now_ = Step::distance;
-  return Outcome::on;
-}
-
-Inflate::Outcome Inflate::read_distance_() {
-  uint16_t symbol = 0;
-  uint8_t used = 0;
-  const Outcome outcome = decode_(kDistances, &symbol, &used);
-  if (outcome != Outcome::on) return outcome;
-  drop_(used);
-  distance_symbol_ = static_cast<uint8_t>(symbol);
-  step_now_ = Step::distance_rest;
-  return Outcome::on;
-}
-
-Inflate::Outcome Inflate::copy_match_() {
-  const uint8_t extra = distance_extra(distance_symbol_);
-  if (bit_count_ < extra) return Outcome::starved;
-  const uint32_t distance = uint32_t{distance_base(distance_symbol_)} + peek_(0, extra);
-  drop_(extra);
-  if (distance > produced_ || !has_room_(filled_)) return Outcome::bad;
+Inflate::Step Inflate::copy_match_(uint32_t distance) {
+  if (distance > produced_ || !has_room_(filled_)) return Step::broken;
   for (; filled_ > 0; filled_--, produced_++) into_[produced_] = into_[produced_ - distance];
-  step_now_ = Step::symbols;
-  return Outcome::on;
+  return Step::symbol;
 }
 
-Inflate::Outcome Inflate::end_block_() {
-  step_now_ = last_ ? Step::end : Step::header;
-  return Outcome::on;
+Inflate::Step Inflate::emit_(uint32_t byte, Step next) {
+  if (!has_room_(1)) return Step::broken;
+  into_[produced_++] = static_cast<uint8_t>(byte);
+  return next;
 }
 
-void Inflate::begin_fixed_() {
-  for (uint16_t symbol = 0; symbol < kFixedLiterals; symbol++) {
-    lengths_[symbol] = symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8;
-  }
-  build_(kLiterals, lengths_, kFixedLiterals, true);
-  memset(lengths_, 5, kMaxDistances);
-  // Incomplete by the two codes that stand for nothing.
-  build_(kDistances, lengths_, kMaxDistances, true);
-}
-
-bool Inflate::begin_dynamic_() {
-  step_now_ = Step::symbols;
-  return lengths_[kEndOfBlock] != 0 && build_(kLiterals, lengths_, literal_count_, true) &&
-         build_(kDistances, lengths_ + literal_count_, distance_count_, true);
+bool Inflate::has_room_(uint32_t count) {
+  overflows_ = count > size_ - produced_;
+  return !overflows_;
 }
 
 /// Make a code of the lengths of its symbols. An incomplete one must be of a single symbol, as zlib has it.
-bool Inflate::build_(Alphabet alphabet, const uint8_t *lengths, uint16_t count, bool may_be_single) {
+bool Inflate::build_(Alphabet alphabet, const uint8_t *lengths, uint32_t count) {
   uint16_t *counts = counts_[alphabet];
   memset(counts, 0, sizeof(counts_[alphabet]));
-  for (uint16_t symbol = 0; symbol < count; symbol++) counts[lengths[symbol]]++;
+  for (uint32_t symbol = 0; symbol < count; symbol++) counts[lengths[symbol]]++;
   counts[0] = 0;
   uint16_t places[kLongestCode + 1];
-  uint16_t place = 0;
+  uint32_t place = 0;
   int32_t left = 1;
-  bool is_single = may_be_single;
-  for (uint8_t length = 1; length <= kLongestCode; length++) {
+  for (uint32_t length = 1; length <= kLongestCode; length++) {
     left = 2 * left - counts[length];
     if (left < 0) return false;
-    if (length > 1 && counts[length] > 0) is_single = false;
-    places[length] = place;
-    place = static_cast<uint16_t>(place + counts[length]);
+    places[length] = static_cast<uint16_t>(place);
+    place += counts[length];
   }
-  for (uint16_t symbol = 0; symbol < count; symbol++) {
+  for (uint32_t symbol = 0; symbol < count; symbol++) {
     if (lengths[symbol] == 0) continue;
-    const uint16_t at = places[lengths[symbol]]++;
+    const uint32_t at = places[lengths[symbol]]++;
     if (alphabet == kLiterals) {
-      literals_[at] = symbol;
+      literals_[at] = static_cast<uint16_t>(symbol);
     } else {
       distances_[at] = static_cast<uint8_t>(symbol);
     }
   }
-  return left == 0 || is_single;
+  // The code of the lengths must be complete: of a single symbol it would say nothing.
+  const bool is_of_lengths = alphabet == kDistances && lengths == lengths_;
+  return left == 0 || (place == counts[1] && !is_of_lengths);
 }
 
-/// Find the symbol that comes next, and how many bits its code uses.
-Inflate::Outcome Inflate::decode_(Alphabet alphabet, uint16_t *symbol, uint8_t *used) const {
-  uint16_t code = 0;
-  uint16_t first = 0;
-  uint16_t place = 0;
-  for (uint8_t length = 1; length <= kLongestCode; length++) {
-    if (length > bit_count_) return Outcome::starved;
-    const uint16_t count = counts_[alphabet][length];
-    code |= peek_(static_cast<uint8_t>(length - 1), 1);
+/// Read a code; false while it is not there. One that stands for nothing breaks the stream.
+bool Inflate::decode_(Alphabet alphabet, uint32_t *symbol) {
+  uint32_t code = 0;
+  uint32_t first = 0;
+  uint32_t place = 0;
+  for (uint32_t length = 1; length <= kLongestCode; length++) {
+    if (length > bit_count_) return false;
+    const uint32_t count = counts_[alphabet][length];
+    code |= bits_ >> (length - 1) & 1;
     if (code < first + count) {
-      const size_t at = static_cast<size_t>(place + code - first);
+      const uint32_t at = place + code - first;
       *symbol = alphabet == kLiterals ? literals_[at] : distances_[at];
-      *used = length;
-      return Outcome::on;
+      bits_ >>= length;
+      bit_count_ -= length;
+      return true;
     }
-    place = static_cast<uint16_t>(place + count);
-    first = static_cast<uint16_t>((first + count) << 1);
-    code = static_cast<uint16_t>(code << 1);
+    place += count;
+    first = (first + count) << 1;
+    code <<= 1;
   }
-  return Outcome::bad;
-}
-
-uint16_t Inflate::peek_(uint8_t skip, uint8_t count) const {
-  return static_cast<uint16_t>(bits_ >> skip & ((1U << count) - 1));
-}
-
-void Inflate::drop_(uint8_t count) {
-  bits_ >>= count;
-  bit_count_ = static_cast<uint8_t>(bit_count_ - count);
-}
-
-bool Inflate::has_room_(size_t count) {
-  overflows_ = count > size_ - produced_;
-  return !overflows_;
+  step_ = Step::broken;
+  return true;
 }
 
 }  // namespace mqtt_ota

@@ -19,70 +19,69 @@ class Inflate {
   bool overflows() const { return overflows_; }
 
  private:
+  // What is read next: each is a code, or a few bits. What is there of neither waits for the next piece.
   enum class Step : uint8_t {
     header,
     stored_length,
     stored_check,
-    stored,
+    stored_byte,
     counts,
-    code_lengths,
-    lengths,
-    symbols,
+    code_length,
+    length,
+    repetition,
+    symbol,
+    match_length,
     distance,
-    distance_rest,
+    match,
     end,
+    broken,
   };
-  enum class Outcome : uint8_t { on, starved, bad };
   enum Alphabet : uint8_t { kLiterals, kDistances };
 
-  static constexpr uint16_t kMaxLiterals = 286;
-  static constexpr uint16_t kFixedLiterals = 288;
-  static constexpr uint16_t kMaxDistances = 30;
-  static constexpr uint8_t kLongestCode = 15;
-  static constexpr uint8_t kLengthCodes = 19;
+  static constexpr uint32_t kMaxLiterals = 286;
+  static constexpr uint32_t kFixedLiterals = 288;
+  static constexpr uint32_t kMaxDistances = 30;
+  static constexpr uint32_t kLongestCode = 15;
+  static constexpr uint32_t kCodeLengths = 19;
 
-  Outcome step_();
-  Outcome read_header_();
-  Outcome read_stored_length_();
-  Outcome read_stored_check_();
-  Outcome copy_stored_();
-  Outcome read_counts_();
-  Outcome read_code_lengths_();
-  Outcome read_lengths_();
-  Outcome read_symbol_();
-  Outcome begin_match_(uint16_t symbol, uint8_t used);
-  Outcome read_distance_();
-  Outcome copy_match_();
-  Outcome end_block_();
-  void begin_fixed_();
-  bool begin_dynamic_();
+  bool read_();
+  Step take_(uint32_t value);
+  Step begin_block_(uint32_t header);
+  Step begin_dynamic_(uint32_t counts);
+  Step take_code_length_(uint32_t length);
+  Step take_length_(uint32_t symbol);
+  Step repeat_(uint32_t length, uint32_t times);
+  Step take_symbol_(uint32_t symbol);
+  Step copy_match_(uint32_t distance);
+  Step end_lengths_();
+  Step end_block_() const { return last_ ? Step::end : Step::header; }
+  Step emit_(uint32_t byte, Step next);
 
-  bool build_(Alphabet alphabet, const uint8_t *lengths, uint16_t count, bool may_be_single);
-  Outcome decode_(Alphabet alphabet, uint16_t *symbol, uint8_t *used) const;
-  uint16_t peek_(uint8_t skip, uint8_t count) const;
-  void drop_(uint8_t count);
-  bool has_room_(size_t count);
+  bool build_(Alphabet alphabet, const uint8_t *lengths, uint32_t count);
+  bool decode_(Alphabet alphabet, uint32_t *symbol);
+  bool has_room_(uint32_t count);
 
   uint8_t *into_ = nullptr;
-  size_t size_ = 0;
-  size_t produced_ = 0;
+  uint32_t size_ = 0;
+  uint32_t produced_ = 0;
   // What has been fed and not been used: always enough for the longest step, or all there is.
   uint32_t bits_ = 0;
-  uint8_t bit_count_ = 0;
-  Step step_now_ = Step::end;
+  uint32_t bit_count_ = 0;
+  Step step_ = Step::end;
   bool last_ = false;
-  bool bad_ = false;
   bool overflows_ = false;
-  uint8_t code_length_count_ = 0;
+  // How many bits the step takes; the symbol that it belongs to.
+  uint8_t wanted_ = 0;
+  uint16_t symbol_ = 0;
   uint16_t literal_count_ = 0;
   uint16_t distance_count_ = 0;
-  // Where `lengths_` is filled up to; the bytes left of a stored block; the length of a match.
+  // Where `lengths_` is filled up to; the bytes left of a stored block, or of a match.
   uint16_t filled_ = 0;
-  uint8_t distance_symbol_ = 0;
-  uint16_t counts_[2][kLongestCode + 1] = {};
-  uint16_t literals_[kFixedLiterals] = {};
-  uint8_t distances_[kMaxDistances] = {};
-  uint8_t lengths_[kFixedLiterals + kMaxDistances] = {};
+  uint16_t code_length_count_ = 0;
+  uint16_t counts_[2][kLongestCode + 1];
+  uint16_t literals_[kFixedLiterals];
+  uint8_t distances_[kMaxDistances];
+  uint8_t lengths_[kFixedLiterals + kMaxDistances];
 };
 
 }  // namespace mqtt_ota

@@ -18,7 +18,11 @@ static_assert(std::has_unique_object_representations_v<Running>);
 constexpr size_t kKeptChunk = 2 + Held::kChunkBytes;
 
 struct ChunkName {
-  explicit ChunkName(uint32_t place) { TextWriter(text, sizeof(text)).text("held").number(place); }
+  explicit ChunkName(uint32_t place) {
+    TextWriter name(text, sizeof(text));
+    name.put("held");
+    name.put(place);
+  }
   char text[12];
 };
 

@@ -24,10 +24,9 @@ class JsonReader {
   bool list_(uint8_t depth);
   bool text_(Text *text);
   bool escape_(char **into);
+  bool code_point_(uint32_t *character);
   bool code_unit_(uint32_t *unit);
-  bool number_(Text *digits);
-  bool digits_();
-  bool word_(Text word);
+  bool word_(JsonField *field);
   bool take_(char c);
   bool is_next_(char c) const { return at_ != end_ && *at_ == c; }
   void skip_space_();
@@ -41,10 +40,8 @@ class JsonReader {
 
 /// Read a value and the space after it.
 bool JsonReader::value_(JsonField *field, uint8_t depth) {
-  JsonField ignored{""};
-  if (field == nullptr) field = &ignored;
-  field->kind = JsonKind::other;
   bool good = false;
+  field->kind = JsonKind::other;
   if (is_next_('"')) {
     field->kind = JsonKind::text;
     good = text_(&field->value);
@@ -52,14 +49,8 @@ bool JsonReader::value_(JsonField *field, uint8_t depth) {
     good = object_(static_cast<uint8_t>(depth + 1));
   } else if (is_next_('[')) {
     good = list_(static_cast<uint8_t>(depth + 1));
-  } else if (word_("true") || word_("false")) {
-    good = true;
-  } else if (word_("null")) {
-    field->kind = JsonKind::absent;
-    good = true;
   } else {
-    field->kind = JsonKind::number;
-    good = number_(&field->value);
+    good = word_(field);
   }
   skip_space_();
   return good;
@@ -72,7 +63,9 @@ bool JsonReader::object_(uint8_t depth) {
     Text name;
     if (!is_next_('"') || !text_(&name)) return false;
     skip_space_();
-    if (!take_(':') || !value_(depth == 0 ? field_(name) : nullptr, depth)) return false;
+    JsonField ignored;
+    JsonField *field = depth == 0 ? field_(name) : nullptr;
+    if (!take_(':') || !value_(field != nullptr ? field : &ignored, depth)) return false;
   } while (take_(','));
   return take_('}');
 }
@@ -81,7 +74,8 @@ bool JsonReader::list_(uint8_t depth) {
   if (depth >= kDeepest || !take_('[')) return false;
   if (take_(']')) return true;
   do {
-    if (!value_(nullptr, depth)) return false;
+    JsonField ignored;
+    if (!value_(&ignored, depth)) return false;
   } while (take_(','));
   return take_(']');
 }
@@ -114,24 +108,26 @@ bool JsonReader::escape_(char **into) {
     *(*into)++ = kMeanings[place];
     return true;
   }
-  uint32_t unit = 0;
-  if (c != 'u' || !code_unit_(&unit)) return false;
-  if (unit >= 0xD800 && unit < 0xDC00 && end_ - at_ >= 6 && at_[0] == '\\' && at_[1] == 'u') {
-    char *const second = at_;
-    uint32_t low = 0;
-    at_ += 2;
-    if (!code_unit_(&low)) return false;
-    if (low >= 0xDC00 && low < 0xE000) {
-      unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-    } else {
-      at_ = second;
-    }
+  uint32_t character = 0;
+  if (c != 'u' || !code_point_(&character)) return false;
+  *into = put_utf8(character, *into);
+  return true;
+}
+
+/// Read the rest of `\u1234`, and with it the second half of a pair. Half a pair alone stays what it is.
+bool JsonReader::code_point_(uint32_t *character) {
+  if (!code_unit_(character)) return false;
+  const bool is_high = *character >= 0xD800 && *character < 0xDC00;
+  if (!is_high || !begins_with({at_, static_cast<size_t>(end_ - at_)}, "\\u")) return true;
+  char *const second = at_;
+  uint32_t low = 0;
+  at_ += 2;
+  if (!code_unit_(&low)) return false;
+  if (low >= 0xDC00 && low < 0xE000) {
+    *character = 0x10000 + ((*character - 0xD800) << 10) + (low - 0xDC00);
+  } else {
+    at_ = second;
   }
-  // Half a pair becomes bytes that are no UTF-8, so that nobody takes the text for a line.
-  const int more = unit < 0x80 ? 0 : unit < 0x800 ? 1 : unit < 0x10000 ? 2 : 3;
-  static constexpr uint8_t kLeads[] = {0x00, 0xC0, 0xE0, 0xF0};
-  *(*into)++ = static_cast<char>(kLeads[more] | unit >> 6 * more);
-  for (int left = more - 1; left >= 0; left--) *(*into)++ = static_cast<char>(0x80 | (unit >> 6 * left & 0x3F));
   return true;
 }
 
@@ -148,34 +144,17 @@ bool JsonReader::code_unit_(uint32_t *unit) {
   return true;
 }
 
-bool JsonReader::number_(Text *digits) {
-  char *const begin = at_;
-  if (is_next_('-')) at_++;
-  const bool is_zero = is_next_('0');
-  char *const whole = at_;
-  if (!digits_() || (is_zero && at_ - whole > 1)) return false;
-  if (is_next_('.')) {
-    at_++;
-    if (!digits_()) return false;
+/// Read a number or a word. Of numbers only those are judged that somebody reads: they must be whole.
+bool JsonReader::word_(JsonField *field) {
+  const char *const begin = at_;
+  while (at_ != end_ && is_word({at_, 1}, 1, "+-.")) at_++;
+  field->value = {begin, static_cast<size_t>(at_ - begin)};
+  if (field->value == "null") {
+    field->kind = JsonKind::absent;
+  } else if (field->value != "true" && field->value != "false") {
+    field->kind = JsonKind::number;
+    return begin != at_ && (*begin == '-' || (*begin >= '0' && *begin <= '9'));
   }
-  if (is_next_('e') || is_next_('E')) {
-    at_++;
-    if (is_next_('+') || is_next_('-')) at_++;
-    if (!digits_()) return false;
-  }
-  *digits = {begin, static_cast<size_t>(at_ - begin)};
-  return true;
-}
-
-bool JsonReader::digits_() {
-  char *const begin = at_;
-  while (at_ != end_ && *at_ >= '0' && *at_ <= '9') at_++;
-  return at_ != begin;
-}
-
-bool JsonReader::word_(Text word) {
-  if (!begins_with({at_, static_cast<size_t>(end_ - at_)}, word)) return false;
-  at_ += word.size();
   return true;
 }
 

@@ -8,9 +8,9 @@ enum class JsonKind : uint8_t { absent, text, number, other };
 
 /// A field of a JSON object that the reader of the object asks for.
 struct JsonField {
-  const char *name;
+  const char *name = "";
   JsonKind kind = JsonKind::absent;
-  /// The characters of a text, unescaped; the digits of a number as they stand.
+  /// The characters of a text, unescaped; those of a number as they stand, which may still be no number.
   Text value = {};
 };
 

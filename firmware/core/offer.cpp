@@ -20,6 +20,9 @@ enum Name : uint8_t {
   kNames
 };
 
+constexpr const char *kFieldNames[kNames] = {"session", "protocol",   "manifest", "signature", "transport",
+                                             "topic",   "block_size", "window",   "url"};
+
 bool read_session(const JsonField &field, Session *session) {
   return field.kind == JsonKind::text && read_hex(field.value, session->data(), session->size());
 }
@@ -84,8 +87,8 @@ const char *read_fields(const JsonField *fields, Offer *offer) {
 }  // namespace
 
 Reading read_offer(char *payload, size_t size, Offer *offer, const char **detail) {
-  JsonField fields[kNames] = {{"session"}, {"protocol"},   {"manifest"}, {"signature"}, {"transport"},
-                              {"topic"},   {"block_size"}, {"window"},   {"url"}};
+  JsonField fields[kNames];
+  for (size_t place = 0; place < kNames; place++) fields[place].name = kFieldNames[place];
   if (size > kMaxOffer || !read_json_object(payload, size, fields, kNames)) return Reading::nobody;
   if (!read_session(fields[kSession], &offer->session)) return Reading::nobody;
   *detail = read_fields(fields, offer);
@@ -93,7 +96,8 @@ Reading read_offer(char *payload, size_t size, Offer *offer, const char **detail
 }
 
 bool read_cancel(char *payload, size_t size, Session *session) {
-  JsonField field{"session"};
+  JsonField field;
+  field.name = kFieldNames[kSession];
   return size <= kMaxOffer && read_json_object(payload, size, &field, 1) && read_session(field, session);
 }
 

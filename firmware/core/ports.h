@@ -106,11 +106,11 @@ class Fetcher {
 class Listener {
  public:
   /// `block_size` is what the board asks with, 0 outside of a transfer.
-  virtual void on_status(const Status &, uint16_t block_size) { (void)block_size; }
-  virtual void on_announce(bool pending) { (void)pending; }
-  virtual void on_offer(const Session &, Transport) {}
+  virtual void on_status(const Status & /*status*/, uint16_t /*block_size*/) {}
+  virtual void on_announce(bool /*pending*/) {}
+  virtual void on_offer(const Session & /*session*/, Transport /*transport*/) {}
   /// A message was none; `cause` says why in few words.
-  virtual void on_dropped(const char *cause) { (void)cause; }
+  virtual void on_dropped(const char * /*cause*/) {}
 
  protected:
   ~Listener() = default;

@@ -1,5 +1,7 @@
 #include "protocol.h"
 
+#include "text.h"
+
 namespace mqtt_ota {
 
 namespace {
@@ -8,10 +10,6 @@ template <typename Name, size_t count>
 const char *pick(const char *const (&names)[count], Name name) {
   const auto place = static_cast<size_t>(name);
   return place < count ? names[place] : "";
-}
-
-bool is_id_character(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
 
 }  // namespace
@@ -45,11 +43,7 @@ const char *name_of(Reason reason) {
 }
 
 bool is_board_id(Text id) {
-  if (id.empty() || id.size() > kMaxText || id == "." || id == "..") return false;
-  for (const char c : id) {
-    if (!is_id_character(c)) return false;
-  }
-  return true;
+  return is_word(id, kMaxText, "_.-") && id != "." && id != "..";
 }
 
 }  // namespace mqtt_ota

@@ -19,10 +19,11 @@ constexpr size_t kMaxDetail = 128;
 constexpr size_t kMaxRoot = 64;
 constexpr size_t kMaxTopic = kMaxRoot + sizeof("/board//availability") + kMaxText;
 
-using Session = std::array<uint8_t, 8>;
-using Tag = std::array<uint8_t, 8>;
-using Sha256 = std::array<uint8_t, 32>;
-using Signature = std::array<uint8_t, 64>;
+// Aligned, so that they are copied by words.
+struct alignas(4) Session : std::array<uint8_t, 8> {};
+struct alignas(4) Tag : std::array<uint8_t, 8> {};
+struct alignas(4) Sha256 : std::array<uint8_t, 32> {};
+struct alignas(4) Signature : std::array<uint8_t, 64> {};
 /// An uncompressed point of P-256: 4, x, y.
 using PublicKey = std::array<uint8_t, 65>;
 
@@ -84,7 +85,7 @@ inline Tag tag_of(const Sha256 &sha256) {
 }
 
 inline uint32_t block_count(uint32_t size, uint16_t block_size) {
-  return size / block_size + (size % block_size != 0);
+  return size / block_size + (size % block_size != 0 ? 1 : 0);
 }
 
 /// The bytes of block `number`: less than `block_size` for the last one, 0 beyond it.

@@ -34,7 +34,7 @@ bool Pull::is_silent(uint32_t now) const {
 }
 
 bool Pull::next(const Held &held, uint32_t now, Want *want) {
-  *want = Want{};
+  memset(want->bitmap, 0, sizeof(want->bitmap));
   want->tag = terms_.tag;
   want->block_size = terms_.block_size;
   want->probe = probing_;

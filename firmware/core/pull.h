@@ -54,8 +54,8 @@ class Pull {
   uint32_t wake_at_ = 0;
   uint32_t went_back_to_ = UINT32_MAX;
   // Block numbers in flight, and with which round each was asked for.
-  uint32_t asked_[kMaxInFlight] = {};
-  uint16_t asked_with_[kMaxInFlight] = {};
+  uint32_t asked_[kMaxInFlight];
+  uint16_t asked_with_[kMaxInFlight];
 };
 
 /// Whether a time has come, on a clock that wraps.

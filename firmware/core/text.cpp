@@ -25,20 +25,31 @@ int base64_digit(char c) {
 }  // namespace
 
 size_t utf8_length(Text text) {
-  if (text.empty()) return 0;
+  // For characters of 1 to 4 bytes: what they begin with, and the smallest that needs so many.
+  static constexpr uint8_t kLeads[] = {0x00, 0xC0, 0xE0, 0xF0};
+  static constexpr uint8_t kMasks[] = {0x80, 0xE0, 0xF0, 0xF8};
+  static constexpr uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+  size_t more = 0;
   const auto byte = [&](size_t place) { return static_cast<uint8_t>(text[place]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t place = 1; place < length; place++) {
+  while (more < 4 && !text.empty() && (byte(0) & kMasks[more]) != kLeads[more]) more++;
+  if (more == 4 || text.size() <= more) return 0;
+  uint32_t character = byte(0) & ~uint32_t{kMasks[more]};
+  for (size_t place = 1; place <= more; place++) {
     if ((byte(place) & 0xC0) != 0x80) return 0;
+    character = character << 6 | (byte(place) & 0x3F);
   }
-  // Too long for what it says, half a surrogate pair, beyond the last character.
-  const uint8_t second = byte(1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F)) return 0;
-  if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) return 0;
-  return length;
+  const bool is_half = character >= 0xD800 && character < 0xE000;
+  return character < kSmallest[more] || is_half || character > 0x10FFFF ? 0 : more + 1;
+}
+
+char *put_utf8(uint32_t character, char *into) {
+  static constexpr uint8_t kLeads[] = {0x00, 0xC0, 0xE0, 0xF0};
+  const uint32_t more = character < 0x80 ? 0 : character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+  *into++ = static_cast<char>(kLeads[more] | character >> 6 * more);
+  for (uint32_t left = more; left > 0; left--) {
+    *into++ = static_cast<char>(0x80 | (character >> 6 * (left - 1) & 0x3F));
+  }
+  return into;
 }
 
 bool is_line(Text text) {
@@ -49,6 +60,15 @@ bool is_line(Text text) {
     text.remove_prefix(length);
   }
   return true;
+}
+
+bool is_word(Text text, size_t longest, Text also) {
+  for (const char c : text) {
+    const char lower = static_cast<char>(c | 0x20);
+    const bool is_plain = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+    if (!is_plain && memchr(also.data(), c, also.size()) == nullptr) return false;
+  }
+  return !text.empty() && text.size() <= longest;
 }
 
 bool read_hex(Text text, uint8_t *into, size_t size) {
@@ -63,18 +83,22 @@ bool read_hex(Text text, uint8_t *into, size_t size) {
 }
 
 bool read_base64(Text text, uint8_t *into, size_t size) {
+  const size_t digits = (8 * size + 5) / 6;
   if (text.size() != (size + 2) / 3 * 4) return false;
-  const size_t padding = (3 - size % 3) % 3;
   uint32_t bits = 0;
-  size_t written = 0;
+  uint32_t bit_count = 0;
   for (size_t place = 0; place < text.size(); place++) {
-    const bool is_padding = place >= text.size() - padding;
-    const int digit = is_padding ? 0 : base64_digit(text[place]);
-    if (digit < 0 || (is_padding && text[place] != '=')) return false;
+    if (place >= digits) {
+      if (text[place] != '=') return false;
+      continue;
+    }
+    const int digit = base64_digit(text[place]);
+    if (digit < 0) return false;
     bits = bits << 6 | static_cast<uint32_t>(digit);
-    if (place % 4 != 3) continue;
-    for (int shift = 16; shift >= 0 && written < size; shift -= 8)
-      into[written++] = static_cast<uint8_t>(bits >> shift);
+    bit_count += 6;
+    if (bit_count < 8) continue;
+    bit_count -= 8;
+    *into++ = static_cast<uint8_t>(bits >> bit_count);
   }
   return true;
 }
@@ -90,48 +114,42 @@ bool read_decimal(Text text, uint32_t *number) {
   return value <= UINT32_MAX;
 }
 
-TextWriter &TextWriter::text(Text text) {
+void TextWriter::put(Text text) {
   for (const char c : text) put_(c);
-  return *this;
+  if (left_ > 0) *into_ = '\0';
 }
 
-TextWriter &TextWriter::number(uint32_t number) {
-  char digits[10];
-  size_t count = 0;
+void TextWriter::put(uint32_t number) {
+  char digits[11] = {};
+  char *first = digits + sizeof(digits) - 1;
   do {
-    digits[count++] = kDigits[number % 10];
+    *--first = kDigits[number % 10];
     number /= 10;
   } while (number != 0);
-  while (count > 0) put_(digits[--count]);
-  return *this;
+  put(Text{first});
 }
 
-TextWriter &TextWriter::hex(Bytes bytes) {
+void TextWriter::put_hex(Bytes bytes) {
   for (size_t place = 0; place < bytes.size; place++) {
     put_(kDigits[bytes.data[place] >> 4]);
     put_(kDigits[bytes.data[place] & 15]);
   }
-  return *this;
+  put("");
 }
 
-TextWriter &TextWriter::quoted(Text text) {
+void TextWriter::put_quoted(Text text) {
   put_('"');
   for (const char c : text) {
     const auto byte = static_cast<uint8_t>(c);
     if (byte < 0x20) {
-      this->text("\\u00").hex({&byte, 1});
-      continue;
+      put("\\u00");
+      put_hex({&byte, 1});
+    } else {
+      if (c == '"' || c == '\\') put_('\\');
+      put_(c);
     }
-    if (c == '"' || c == '\\') put_('\\');
-    put_(c);
   }
-  put_('"');
-  return *this;
-}
-
-TextWriter &TextWriter::key(Text name) {
-  put_(size_ == 0 ? '{' : ',');
-  return quoted(name).text(":");
+  put("\"");
 }
 
 void TextWriter::put_(char c) {
@@ -140,11 +158,68 @@ void TextWriter::put_(char c) {
   *into_++ = c;
   left_--;
   size_++;
-  end_();
 }
 
-void TextWriter::end_() {
-  if (left_ > 0) *into_ = '\0';
+void JsonWriter::text(const char *name, Text value) {
+  name_(name);
+  put_quoted(value);
+}
+
+void JsonWriter::number(const char *name, uint32_t value) {
+  name_(name);
+  put(value);
+}
+
+void JsonWriter::hex(const char *name, Bytes value) {
+  name_(name);
+  is_first_ = true;
+  hex_item(value);
+}
+
+void JsonWriter::raw(const char *name, Text value) {
+  name_(name);
+  put(value);
+}
+
+void JsonWriter::begin_list(const char *name) {
+  name_(name);
+  put_('[');
+  is_first_ = true;
+}
+
+void JsonWriter::item(Text value) {
+  separate_('\0');
+  put_quoted(value);
+}
+
+void JsonWriter::hex_item(Bytes value) {
+  separate_('\0');
+  put_('"');
+  put_hex(value);
+  put_('"');
+}
+
+void JsonWriter::end_list() {
+  put_(']');
+  is_first_ = false;
+}
+
+Text JsonWriter::end() {
+  put("}");
+  return written();
+}
+
+void JsonWriter::name_(const char *name) {
+  separate_('{');
+  put_quoted(name);
+  put_(':');
+}
+
+/// Write what stands before an element: a comma, or what begins the first one.
+void JsonWriter::separate_(char first) {
+  const char c = is_first_ ? first : ',';
+  if (c != '\0') put_(c);
+  is_first_ = false;
 }
 
 }  // namespace mqtt_ota

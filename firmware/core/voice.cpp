@@ -9,46 +9,41 @@ namespace {
 constexpr size_t kMaxStatus = 512;
 constexpr size_t kKeyId = 8;
 
-/// Writes the elements of a JSON list.
-class ListWriter {
- public:
-  explicit ListWriter(TextWriter *into) : into_(into) {}
-
-  void add(Text element) { next_().quoted(element); }
-  void add_hex(Bytes bytes) { next_().text("\"").hex(bytes).text("\""); }
-  void end() { into_->text(count_ == 0 ? "[]" : "]"); }
-
- private:
-  TextWriter &next_() { return into_->text(count_++ == 0 ? "[" : ","); }
-
-  TextWriter *into_;
-  uint8_t count_ = 0;
+struct Fact {
+  const char *name;
+  Text Settings::*text;
 };
 
-void write_ways(const Settings &settings, TextWriter *json) {
+constexpr Fact kFacts[] = {
+    {"id", &Settings::id},           {"model", &Settings::model},     {"chip", &Settings::chip},
+    {"project", &Settings::project}, {"version", &Settings::version}, {"mac", &Settings::mac},
+};
+
+void write_ways(const Settings &settings, JsonWriter *json) {
   if (settings.blocks) {
-    json->key("block_size").number(settings.block_size).key("window").number(settings.window);
-    json->key("order").quoted(name_of(settings.order));
-    ListWriter encodings(&json->key("encodings"));
-    encodings.add("raw");
-    if (settings.deflate) encodings.add("deflate");
-    encodings.end();
+    json->number("block_size", settings.block_size);
+    json->number("window", settings.window);
+    json->text("order", name_of(settings.order));
+    json->begin_list("encodings");
+    json->item("raw");
+    if (settings.deflate) json->item("deflate");
+    json->end_list();
   }
-  ListWriter transports(&json->key("transports"));
-  if (settings.blocks) transports.add(name_of(Transport::blocks));
-  if (settings.http) transports.add(name_of(Transport::http));
-  if (settings.https) transports.add(name_of(Transport::https));
-  transports.end();
+  json->begin_list("transports");
+  if (settings.blocks) json->item(name_of(Transport::blocks));
+  if (settings.http) json->item(name_of(Transport::http));
+  if (settings.https) json->item(name_of(Transport::https));
+  json->end_list();
 }
 
-void write_keys(const Settings &settings, Crypto *crypto, TextWriter *json) {
-  ListWriter keys(&json->key("keys"));
+void write_keys(const Settings &settings, Crypto *crypto, JsonWriter *json) {
+  json->begin_list("keys");
   for (size_t place = 0; place < settings.key_count; place++) {
     crypto->sha256_begin();
     crypto->sha256_update({settings.keys[place].data(), settings.keys[place].size()});
-    keys.add_hex({crypto->sha256_finish().data(), kKeyId});
+    json->hex_item({crypto->sha256_finish().data(), kKeyId});
   }
-  keys.end();
+  json->end_list();
 }
 
 /// Cut a detail, and leave nothing in it that another program could stumble over.
@@ -64,18 +59,21 @@ Text plain(Text detail, char *into) {
 
 Topic Voice::own(const char *kind) const {
   Topic topic;
-  TextWriter(topic.text, sizeof(topic.text))
-      .text(settings_.root)
-      .text("/board/")
-      .text(settings_.id)
-      .text("/")
-      .text(kind);
+  TextWriter writer(topic.text, sizeof(topic.text));
+  writer.put(settings_.root);
+  writer.put("/board/");
+  writer.put(settings_.id);
+  writer.put("/");
+  writer.put(kind);
   return topic;
 }
 
 Topic Voice::shared(const Tag &tag) const {
   Topic topic;
-  TextWriter(topic.text, sizeof(topic.text)).text(settings_.root).text("/image/").hex({tag.data(), tag.size()});
+  TextWriter writer(topic.text, sizeof(topic.text));
+  writer.put(settings_.root);
+  writer.put("/image/");
+  writer.put_hex({tag.data(), tag.size()});
   return topic;
 }
 
@@ -98,21 +96,20 @@ bool Voice::announce(Bytes sha256, uint32_t counter, bool pending, char *scratch
 }
 
 Text Voice::write_announce(Bytes sha256, uint32_t counter, bool pending, char *scratch, size_t size) const {
-  TextWriter json(scratch, size < kMaxAnnounce ? size : kMaxAnnounce);
-  json.key("protocol").number(kProtocol).key("id").quoted(settings_.id);
-  json.key("name").quoted(settings_.name.empty() ? settings_.id : settings_.name);
-  json.key("model").quoted(settings_.model).key("chip").quoted(settings_.chip);
-  json.key("project").quoted(settings_.project).key("version").quoted(settings_.version);
-  json.key("mac").quoted(settings_.mac).key("slot_size").number(ports_.slot.capacity());
+  JsonWriter json(scratch, size < kMaxAnnounce ? size : kMaxAnnounce);
+  json.number("protocol", kProtocol);
+  for (const Fact &fact : kFacts) json.text(fact.name, settings_.*fact.text);
+  json.text("name", settings_.name.empty() ? settings_.id : settings_.name);
+  json.number("slot_size", ports_.slot.capacity());
   write_ways(settings_, &json);
   write_keys(settings_, &ports_.crypto, &json);
-  json.key("counter").number(counter).key("rollback").text(settings_.rollback ? "true" : "false");
-  json.key("wake_interval").number(settings_.wake_interval);
-  if (!settings_.feed.empty()) json.key("feed").quoted(settings_.feed);
-  if (sha256.size > 0) json.key("sha256").text("\"").hex(sha256).text("\"");
-  if (pending) json.key("pending").text("true");
-  json.text("}");
-  return json.written();
+  json.number("counter", counter);
+  json.raw("rollback", settings_.rollback ? "true" : "false");
+  json.number("wake_interval", settings_.wake_interval);
+  if (!settings_.feed.empty()) json.text("feed", settings_.feed);
+  if (sha256.size > 0) json.hex("sha256", sha256);
+  if (pending) json.raw("pending", "true");
+  return json.end();
 }
 
 void Voice::say(Availability availability) const {
@@ -122,13 +119,13 @@ void Voice::say(Availability availability) const {
 void Voice::say(const Status &status, uint16_t block_size) const {
   char text[kMaxStatus];
   char detail[kMaxDetail];
-  TextWriter json(text, sizeof(text));
-  json.key("session").text("\"").hex({status.session.data(), status.session.size()}).text("\"");
-  json.key("state").quoted(name_of(status.state)).key("held").number(status.held);
-  if (status.reason != Reason::none) json.key("reason").quoted(name_of(status.reason));
-  if (!status.detail.empty()) json.key("detail").quoted(plain(status.detail, detail));
-  json.text("}");
-  ports_.broker.publish(own("status").text, Bytes(json.written()), 1, false);
+  JsonWriter json(text, sizeof(text));
+  json.hex("session", {status.session.data(), status.session.size()});
+  json.text("state", name_of(status.state));
+  json.number("held", status.held);
+  if (status.reason != Reason::none) json.text("reason", name_of(status.reason));
+  if (!status.detail.empty()) json.text("detail", plain(status.detail, detail));
+  ports_.broker.publish(own("status").text, Bytes(json.end()), 1, false);
   ports_.listener.on_status(status, block_size);
 }
 

@@ -51,8 +51,8 @@ std::string frame_of(const std::vector<uint8_t> &image, uint32_t offset, size_t 
   put_u32(header + 10, offset);
   put_u16(header + 14, static_cast<uint16_t>(length));
   put_u32(header + 16, crc.value());
-  return std::string(header, header + sizeof(header)) +
-         std::string(image.begin() + offset, image.begin() + offset + static_cast<long>(length));
+  const std::string head(header, header + sizeof(header));
+  return head + std::string(reinterpret_cast<const char *>(image.data()) + offset, length);
 }
 
 Bench::Bench(size_t slot_size) : flash(power, slot_size) {
@@ -104,17 +104,20 @@ std::string Bench::manifest_of(const std::vector<uint8_t> &image, const Terms &t
 
 std::string Bench::offer_text(const std::vector<uint8_t> &image, const Terms &terms) const {
   char text[2048];
-  TextWriter json(text, sizeof(text));
-  json.key("protocol").number(1).key("session").quoted(terms.session);
-  json.key("manifest").quoted(manifest_of(image, terms)).key("transport").quoted(terms.transport);
-  if (!terms.signature.empty()) json.key("signature").quoted(terms.signature);
+  JsonWriter json(text, sizeof(text));
+  json.number("protocol", 1);
+  json.text("session", terms.session);
+  json.text("manifest", manifest_of(image, terms));
+  json.text("transport", terms.transport);
+  if (!terms.signature.empty()) json.text("signature", terms.signature);
   if (terms.transport == "blocks") {
-    json.key("topic").quoted(terms.topic.empty() ? own("block") : terms.topic);
-    json.key("block_size").number(terms.block_size).key("window").number(terms.window);
+    json.text("topic", terms.topic.empty() ? own("block") : terms.topic);
+    json.number("block_size", terms.block_size);
+    json.number("window", terms.window);
   } else {
-    json.key("url").quoted(terms.url);
+    json.text("url", terms.url);
   }
-  return std::string(json.text("}").written());
+  return std::string(json.end());
 }
 
 void Bench::offer(const std::vector<uint8_t> &image, const Terms &terms) {

@@ -60,7 +60,7 @@ bool FakeFlash::write(uint32_t offset, Bytes bytes) {
 bool FakeFlash::read(uint32_t offset, uint8_t *into, size_t size) {
   const auto &slot = slots_[1 - running_];
   if (offset + size > slot.size()) return false;
-  std::copy_n(slot.begin() + offset, size, into);
+  std::copy_n(slot.data() + offset, size, into);
   if (lies) into[0] ^= 0xFF;
   return true;
 }

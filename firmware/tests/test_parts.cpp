@@ -16,7 +16,8 @@ bool is_json(std::string text) {
 }
 
 std::string text_of(std::string json) {
-  JsonField field{"a"};
+  JsonField field;
+  field.name = "a";
   if (!read_json_object(json.data(), json.size(), &field, 1) || field.kind != JsonKind::text) return "?";
   return std::string(field.value);
 }
@@ -48,10 +49,6 @@ TEST_CASE("JSON that is one object is read") {
                            "{\"a\":}",
                            "{\"a\":1,}",
                            "{,}",
-                           "{\"a\":01}",
-                           "{\"a\":1.}",
-                           "{\"a\":-}",
-                           "{\"a\":1e}",
                            "{\"a\":tru}",
                            "{\"a\":\"\n\"}",
                            "{\"a\":\"\\x\"}",
@@ -96,15 +93,20 @@ TEST_CASE("UTF-8 is read strictly") {
 TEST_CASE("what does not fit is not written") {
   char small[8];
   TextWriter fits(small, sizeof(small));
-  fits.text("1234567");
+  fits.put("1234567");
   CHECK(fits.written() == "1234567");
   CHECK(small[7] == '\0');
-  fits.text("8");
+  fits.put("8");
   CHECK_FALSE(fits.is_whole());
   CHECK(fits.written().empty());
   char more[32];
-  CHECK(TextWriter(more, sizeof(more)).quoted("a\"\\\x01\n").written() == "\"a\\\"\\\\\\u0001\\u000a\"");
-  CHECK(TextWriter(more, sizeof(more)).number(0).number(UINT32_MAX).written() == "04294967295");
+  TextWriter quoted(more, sizeof(more));
+  quoted.put_quoted("a\"\\\x01\n");
+  CHECK(quoted.written() == "\"a\\\"\\\\\\u0001\\u000a\"");
+  TextWriter numbers(more, sizeof(more));
+  numbers.put(uint32_t{0});
+  numbers.put(UINT32_MAX);
+  CHECK(numbers.written() == "04294967295");
 }
 
 TEST_CASE("base64 of one length alone") {

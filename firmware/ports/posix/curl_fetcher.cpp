@@ -11,7 +11,7 @@ constexpr int kTries = 5;
 constexpr long kTimeout = 10;
 constexpr std::chrono::milliseconds kPause{200};
 // What waits for the flash: the rest waits in the network.
-constexpr size_t kAhead = 64 * 1024;
+constexpr size_t kAhead = 65536;
 constexpr long kPartialContent = 206;
 
 }  // namespace

@@ -34,7 +34,8 @@ void FileFlash::boot() {
 std::string FileFlash::version() const {
   const std::string image = read_file(slot_(running_));
   if (image.size() < kVersionAt + kVersionSize) return options_.version;
-  return image.substr(kVersionAt, kVersionSize).c_str();
+  const std::string version = image.substr(kVersionAt, kVersionSize);
+  return version.substr(0, version.find('\0'));
 }
 
 bool FileFlash::begin(uint32_t) {

@@ -1,6 +1,6 @@
 #include "file_store.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "files.h"
 
@@ -11,7 +11,7 @@ FileStore::FileStore(std::filesystem::path folder) : folder_(std::move(folder)) 
 size_t FileStore::get(const char *name, uint8_t *into, size_t size) {
   const std::string value = read_file(folder_ / name);
   if (value.empty() || value.size() > size) return 0;
-  memcpy(into, value.data(), value.size());
+  std::copy(value.begin(), value.end(), into);
   return value.size();
 }
 

@@ -106,15 +106,14 @@ void read_order(const std::string &text, Settings *into) {
 
 using Readers = std::map<std::string, std::function<void(const std::string &)>>;
 
-Readers readers(Options *into) {
-  Settings &is = into->settings;
-  Readers all;
+/// What is taken as it stands.
+void add_plain(Options *into, Readers *all) {
   const std::map<std::string, std::string *> texts = {
       {"name", &into->name}, {"model", &into->model},       {"chip", &into->chip},   {"project", &into->project},
       {"mac", &into->mac},   {"version", &into->version},   {"feed", &into->feed},   {"root", &into->root},
       {"user", &into->user}, {"password", &into->password}, {"state", &into->state}, {"id", &into->id},
   };
-  for (const auto &text : texts) all[text.first] = [=](const std::string &given) { *text.second = given; };
+  for (const auto &one : texts) (*all)[one.first] = [=](const std::string &given) { *one.second = given; };
   const std::map<std::string, double *> numbers = {
       {"rate", &into->rate},
       {"round-trip", &into->round_trip},
@@ -123,27 +122,38 @@ Readers readers(Options *into) {
       {"sleep-time", &into->sleep_time},
       {"awake-time", &into->awake_time},
   };
-  for (const auto &one : numbers) all[one.first] = [=](const std::string &given) { *one.second = number(given); };
-  const std::map<std::string, uint32_t *> wholes = {
-      {"slot-size", &into->slot_size}, {"counter", &is.counter}, {"wake-interval", &is.wake_interval}};
+  for (const auto &one : numbers) (*all)[one.first] = [=](const std::string &given) { *one.second = number(given); };
+  const std::map<std::string, uint32_t *> wholes = {{"slot-size", &into->slot_size},
+                                                    {"counter", &into->settings.counter},
+                                                    {"wake-interval", &into->settings.wake_interval}};
   for (const auto &one : wholes) {
-    all[one.first] = [=](const std::string &given) { *one.second = whole(given, 0, UINT32_MAX); };
+    (*all)[one.first] = [=](const std::string &given) { *one.second = whole(given, 0, UINT32_MAX); };
   }
-  all["broker"] = [=](const std::string &given) { read_broker(given, into); };
-  all["block-size"] = [&is](const std::string &given) {
-    is.block_size = static_cast<uint16_t>(whole(given, kMinBlockSize, kMaxBlockSize));
+}
+
+/// What the board's own settings hold in another form.
+void add_settings(Settings *into, Readers *all) {
+  (*all)["block-size"] = [=](const std::string &given) {
+    into->block_size = static_cast<uint16_t>(whole(given, kMinBlockSize, kMaxBlockSize));
   };
-  all["window"] = [&is](const std::string &given) { is.window = static_cast<uint8_t>(whole(given, 1, 32)); };
-  all["ask-timeout"] = [&is](const std::string &given) { is.ask_timeout = milliseconds(given); };
-  all["give-up"] = [&is](const std::string &given) { is.give_up = milliseconds(given); };
-  all["order"] = [&is](const std::string &given) { read_order(given, &is); };
-  all["encodings"] = [&is](const std::string &given) {
+  (*all)["window"] = [=](const std::string &given) { into->window = static_cast<uint8_t>(whole(given, 1, 32)); };
+  (*all)["ask-timeout"] = [=](const std::string &given) { into->ask_timeout = milliseconds(given); };
+  (*all)["give-up"] = [=](const std::string &given) { into->give_up = milliseconds(given); };
+  (*all)["order"] = [=](const std::string &given) { read_order(given, into); };
+  (*all)["encodings"] = [=](const std::string &given) {
     bool raw = false;
-    choose(given, {{"raw", &raw}, {"deflate", &is.deflate}});
+    choose(given, {{"raw", &raw}, {"deflate", &into->deflate}});
   };
-  all["transports"] = [&is](const std::string &given) {
-    choose(given, {{"blocks", &is.blocks}, {"http", &is.http}, {"https", &is.https}});
+  (*all)["transports"] = [=](const std::string &given) {
+    choose(given, {{"blocks", &into->blocks}, {"http", &into->http}, {"https", &into->https}});
   };
+}
+
+Readers readers(Options *into) {
+  Readers all;
+  add_plain(into, &all);
+  add_settings(&into->settings, &all);
+  all["broker"] = [=](const std::string &given) { read_broker(given, into); };
   all["public-key"] = [=](const std::string &given) { into->keys.push_back(key(given)); };
   all["fault"] = [=](const std::string &given) {
     if (!into->faults.choose(given)) refuse("no such fault: " + given);

@@ -43,7 +43,8 @@ class Life {
         reporter_(boot_(options)),
         link_(*options, options->root + "/board/" + options->id + "/availability"),
         fetcher_(faults_.dies_on_url),
-        board_(options->settings, {flash_, flash_, crypto_, clock_, store_, link_, reporter_, &fetcher_}, memory_) {}
+        board_(options->settings, {flash_, flash_, crypto_, clock_, store_, link_, reporter_, &fetcher_},
+               memory_.use()) {}
 
   /// Live until the end is asked for.
   int run();
