@@ -173,8 +173,8 @@ void signature(const Start &start) {
 }
 
 void no_key(const Start &start) {
-  for (const Strings &keys :
-       {Strings{"nonsense"}, Strings{""}, Strings{world::key_text(3), "BGmj"}, Strings{"AwMD" + world::key_text(3).substr(4)}, Strings(5, world::key_text(3))}) {
+  for (const Strings &keys : {Strings{"nonsense"}, Strings{""}, Strings{world::key_text(3), "BGmj"},
+                              Strings{"AwMD" + world::key_text(3).substr(4)}, Strings(5, world::key_text(3))}) {
     world::begin();
     world::offer(new_image());
     live(start, {keys, 'p'});
