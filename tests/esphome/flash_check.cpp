@@ -1,5 +1,5 @@
-// The ESP32's flash under the core, on a simulated chip: NOR flash that only clears bits, NVS, a boot loader. The power is
-// cut at every single thing that is written, and the next life must finish the update without harm.
+// The ESP32's flash under the core, on a simulated chip: NOR flash that only clears bits, NVS, a boot loader. The power
+// is cut at every single thing that is written, and the next life must finish the update without harm.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "esp_ota_ops.h"
 #include "esphome/components/mqtt_ota/ota/crypto.h"
 #include "esphome/components/mqtt_ota/ota/flash_esp32.h"
 #include "esphome/components/mqtt_ota/ota/store_esp32.h"
 #include "esphome/components/mqtt_ota_core/crc32.h"
 #include "esphome/components/watchdog/watchdog.h"
 #include "esphome/core/application.h"
-#include "esp_ota_ops.h"
 #include "nvs.h"
 
 using namespace esphome::mqtt_board;
@@ -50,7 +50,9 @@ constexpr esp_partition_t kPartitions[] = {
     {ESP_PARTITION_TYPE_APP, ESP_PARTITION_SUBTYPE_APP_OTA_1, 0x90000, kSlot},
 };
 
-std::vector<uint8_t> &bytes_of(const esp_partition_t *partition) { return chip->flash[partition - kPartitions]; }
+std::vector<uint8_t> &bytes_of(const esp_partition_t *partition) {
+  return chip->flash[partition - kPartitions];
+}
 
 [[noreturn]] void fail(const char *what) {
   fprintf(stderr, "%s (power cut at write %d)\n", what, chip->cut_at);
@@ -58,8 +60,7 @@ std::vector<uint8_t> &bytes_of(const esp_partition_t *partition) { return chip->
 }
 
 void expect(bool holds, const char *what) {
-  if (!holds)
-    fail(what);
+  if (!holds) fail(what);
 }
 
 }  // namespace
@@ -70,24 +71,23 @@ esp_err_t nvs_open(const char *, nvs_open_mode_t, nvs_handle_t *handle) {
 }
 esp_err_t nvs_get_blob(nvs_handle_t, const char *key, void *value, size_t *length) {
   const auto found = chip->nvs.find(key);
-  if (found == chip->nvs.end() || found->second.size() > *length)
-    return ESP_ERR_NVS_NOT_FOUND;
+  if (found == chip->nvs.end() || found->second.size() > *length) return ESP_ERR_NVS_NOT_FOUND;
   *length = found->second.size();
   memcpy(value, found->second.data(), *length);
   return ESP_OK;
 }
 esp_err_t nvs_set_blob(nvs_handle_t, const char *key, const void *value, size_t length) {
-  if (chip->fails())
-    throw PowerCut();
+  if (chip->fails()) throw PowerCut();
   chip->nvs[key] = {static_cast<const char *>(value), length};
   return ESP_OK;
 }
 esp_err_t nvs_erase_key(nvs_handle_t, const char *key) {
-  if (chip->fails())
-    throw PowerCut();
+  if (chip->fails()) throw PowerCut();
   return chip->nvs.erase(key) > 0 ? ESP_OK : ESP_ERR_NVS_NOT_FOUND;
 }
-esp_err_t nvs_commit(nvs_handle_t) { return ESP_OK; }
+esp_err_t nvs_commit(nvs_handle_t) {
+  return ESP_OK;
+}
 
 esp_err_t esp_partition_read(const esp_partition_t *partition, size_t offset, void *into, size_t size) {
   expect(offset + size <= kSlot, "a read beyond the slot");
@@ -100,8 +100,7 @@ esp_err_t esp_partition_write(const esp_partition_t *partition, size_t offset, c
   const bool cut = chip->fails();
   for (size_t at = 0; at < (cut ? size / 2 : size); at++)
     bytes_of(partition)[offset + at] &= static_cast<const uint8_t *>(from)[at];
-  if (cut)
-    throw PowerCut();
+  if (cut) throw PowerCut();
   return ESP_OK;
 }
 esp_err_t esp_partition_erase_range(const esp_partition_t *partition, size_t offset, size_t size) {
@@ -109,33 +108,31 @@ esp_err_t esp_partition_erase_range(const esp_partition_t *partition, size_t off
   expect(offset % 4096 == 0 && size % 4096 == 0, "an erase that is not of whole sectors");
   const bool cut = chip->fails();
   std::fill_n(bytes_of(partition).begin() + static_cast<ptrdiff_t>(offset), cut ? size / 2 : size, 0xFF);
-  if (cut)
-    throw PowerCut();
+  if (cut) throw PowerCut();
   chip->erased++;
   return ESP_OK;
 }
 
-const esp_partition_t *esp_ota_get_running_partition() { return &kPartitions[chip->running]; }
+const esp_partition_t *esp_ota_get_running_partition() {
+  return &kPartitions[chip->running];
+}
 const esp_partition_t *esp_ota_get_next_update_partition(const esp_partition_t *) {
   return &kPartitions[1 - chip->running];
 }
 esp_err_t esp_ota_set_boot_partition(const esp_partition_t *partition) {
-  if (chip->fails())
-    throw PowerCut();
+  if (chip->fails()) throw PowerCut();
   chip->boot = static_cast<int>(partition - kPartitions);
   chip->pending = chip->boot != chip->running;
   return ESP_OK;
 }
 esp_err_t esp_ota_mark_app_valid_cancel_rollback() {
   // Of the slot that is to boot; nothing is written where it is valid already.
-  if (chip->pending && chip->fails())
-    throw PowerCut();
+  if (chip->pending && chip->fails()) throw PowerCut();
   chip->pending = false;
   return ESP_OK;
 }
 esp_err_t esp_ota_mark_app_invalid_rollback_and_reboot() {
-  if (!chip->previous_is_good)
-    return ESP_FAIL;
+  if (!chip->previous_is_good) return ESP_FAIL;
   chip->boot = 1 - chip->running;
   chip->restarts = true;
   return ESP_OK;
@@ -144,7 +141,9 @@ esp_err_t esp_ota_mark_app_invalid_rollback_and_reboot() {
 namespace esphome {
 Application App;
 void Application::feed_wdt() {}
-void Application::safe_reboot() { chip->restarts = true; }
+void Application::safe_reboot() {
+  chip->restarts = true;
+}
 namespace watchdog {
 WatchdogManager::WatchdogManager(uint32_t) {}
 WatchdogManager::~WatchdogManager() = default;
@@ -163,12 +162,11 @@ class House final : public core::Broker, public core::Listener, public core::Clo
   }
 
   void publish(const char *topic, core::Bytes payload, uint8_t, bool) override {
-    if (core::Text(topic).substr(core::Text(topic).rfind('/')) != "/want")
-      return;
+    if (core::Text(topic).substr(core::Text(topic).rfind('/')) != "/want") return;
     for (size_t bit = (payload.size - core::kWantHeader) * 8; bit-- > 0;) {
       if (payload.data[core::kWantHeader + bit / 8] & 1 << bit % 8)
-        frames_.push_back(frame_(core::get_u32(payload.data + 12) + static_cast<uint32_t>(bit),
-                                 core::get_u16(payload.data + 10)));
+        frames_.push_back(
+            frame_(core::get_u32(payload.data + 12) + static_cast<uint32_t>(bit), core::get_u16(payload.data + 10)));
     }
   }
   void subscribe(const char *, uint8_t) override {}
@@ -245,10 +243,8 @@ void live(House *house, const char *version) {
   core::Board board(settings, {flash, flash, crypto, *house, store, *house, *house}, {block, sizeof(block), held, 1});
   expect(board.begin() == core::Begin::good, "the board does not begin");
   board.connected();
-  if (!board.is_pending())
-    house->serve(&board);
-  if (flash.is_restart_due())
-    flash.restart_now();
+  if (!board.is_pending()) house->serve(&board);
+  if (flash.is_restart_due()) flash.restart_now();
 }
 
 /// Update a new chip, with a power cut at this write; return how many there were.
@@ -265,8 +261,7 @@ int update(const std::vector<uint8_t> &image, int cut_at) {
     expect(std::all_of(one.flash[0].begin(), one.flash[0].end(), [](uint8_t byte) { return byte == 0x5A; }),
            "the image that ran has changed");
     const bool done = !house.said.empty() && house.said.back().state == core::State::confirmed;
-    if (!done)
-      continue;
+    if (!done) continue;
     expect(one.boot == 1 && !one.pending, "the new image is confirmed and not chosen");
     expect(std::equal(image.begin(), image.end(), one.flash[1].begin()), "the slot is not the image");
     // One cut costs one step at most.
@@ -281,10 +276,8 @@ int update(const std::vector<uint8_t> &image, int cut_at) {
 int main() {
   std::vector<uint8_t> image(kImage);
   uint32_t state = 1;
-  for (uint8_t &byte : image)
-    byte = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  for (uint8_t &byte : image) byte = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
   const int writes = update(image, -1);
-  for (int cut_at = 0; cut_at < writes; cut_at++)
-    update(image, cut_at);
+  for (int cut_at = 0; cut_at < writes; cut_at++) update(image, cut_at);
   printf("%d\n", writes);
 }

@@ -98,6 +98,15 @@ def test_signatures_are_judged_as_the_golden_vectors_say(tmp_path: Path, flavour
     assert said.stdout.split() == [*expected, "bad"]
 
 
+def test_the_way_over_esphomes_client_changes_its_list_only_when_nobody_reads_it(tmp_path: Path) -> None:
+    program = tmp_path / "link_check"
+    includes = [part for path in (HERE / "fakes", HERE / "stubs", FIRMWARE) for part in ("-I", path)]
+    flags = (*WARNINGS, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    assert compiled(*flags, *includes, HERE / "link_check.cpp", OWN / "link_esp32.cpp", "-o", program) == ""
+    done = subprocess.run([program], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_power_cut_at_any_write_never_costs_the_running_image(tmp_path: Path) -> None:
     program = tmp_path / "flash_check"
     sources = [HERE / "flash_check.cpp", OWN / "flash_esp32.cpp", OWN / "store_esp32.cpp", OWN / "crypto.cpp"]

@@ -33,7 +33,7 @@ def announced(hass: HomeAssistant) -> Callable[[House], Awaitable[list[str]]]:
 
         @callback
         def hear(message: mqtt.ReceiveMessage) -> None:
-            told.append(f"{message.topic.rpartition('/')[2]} {message.payload}")
+            told.append(f"{message.topic.rpartition('/')[2]} {message.payload!s}")
 
         for kind in ("announce", "availability", "status"):
             await mqtt.async_subscribe(hass, f"mqtt_ota/board/relay-1/{kind}", hear, qos=1)

@@ -1,6 +1,7 @@
 #pragma once
-#include "sdkconfig.h"
 #include <cstdint>
+
+#include "sdkconfig.h"
 using TickType_t = uint32_t;
 using BaseType_t = int;
 using UBaseType_t = unsigned;

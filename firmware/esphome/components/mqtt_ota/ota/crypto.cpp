@@ -9,16 +9,22 @@ namespace esphome::mqtt_board {
 
 #ifdef MQTT_OTA_PSA
 
-Crypto::Crypto() { psa_crypto_init(); }
+Crypto::Crypto() {
+  psa_crypto_init();
+}
 
-Crypto::~Crypto() { psa_hash_abort(&this->sha256_); }
+Crypto::~Crypto() {
+  psa_hash_abort(&this->sha256_);
+}
 
 void Crypto::sha256_begin() {
   psa_hash_abort(&this->sha256_);
   psa_hash_setup(&this->sha256_, PSA_ALG_SHA_256);
 }
 
-void Crypto::sha256_update(core::Bytes piece) { psa_hash_update(&this->sha256_, piece.data, piece.size); }
+void Crypto::sha256_update(core::Bytes piece) {
+  psa_hash_update(&this->sha256_, piece.data, piece.size);
+}
 
 core::Sha256 Crypto::sha256_finish() {
   core::Sha256 digest = {};
@@ -33,8 +39,7 @@ bool Crypto::verify(const core::PublicKey &key, const core::Sha256 &sha256, cons
   psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_VERIFY_HASH);
   psa_set_key_algorithm(&attributes, PSA_ALG_ECDSA(PSA_ALG_SHA_256));
   psa_key_id_t imported = 0;
-  if (psa_import_key(&attributes, key.data(), key.size(), &imported) != PSA_SUCCESS)
-    return false;
+  if (psa_import_key(&attributes, key.data(), key.size(), &imported) != PSA_SUCCESS) return false;
   const bool good = psa_verify_hash(imported, PSA_ALG_ECDSA(PSA_ALG_SHA_256), sha256.data(), sha256.size(),
                                     signature.data(), signature.size()) == PSA_SUCCESS;
   psa_destroy_key(imported);
@@ -76,9 +81,13 @@ struct Verification {
 
 }  // namespace
 
-Crypto::Crypto() { mbedtls_sha256_init(&this->sha256_); }
+Crypto::Crypto() {
+  mbedtls_sha256_init(&this->sha256_);
+}
 
-Crypto::~Crypto() { mbedtls_sha256_free(&this->sha256_); }
+Crypto::~Crypto() {
+  mbedtls_sha256_free(&this->sha256_);
+}
 
 void Crypto::sha256_begin() {
   // What was begun and not finished may still own the hardware.
@@ -87,7 +96,9 @@ void Crypto::sha256_begin() {
   mbedtls_sha256_starts(&this->sha256_, 0);
 }
 
-void Crypto::sha256_update(core::Bytes piece) { mbedtls_sha256_update(&this->sha256_, piece.data, piece.size); }
+void Crypto::sha256_update(core::Bytes piece) {
+  mbedtls_sha256_update(&this->sha256_, piece.data, piece.size);
+}
 
 core::Sha256 Crypto::sha256_finish() {
   core::Sha256 digest = {};

@@ -42,16 +42,14 @@ void Flash::restart_now() {
 
 bool Flash::begin(uint32_t size) {
   // The slot is the way back no more: what runs must not be on trial, as after an update that came another way.
-  if (!this->confirm())
-    ESP_LOGW(TAG, "The running image could not be confirmed");
+  if (!this->confirm()) ESP_LOGW(TAG, "The running image could not be confirmed");
   this->size_ = size;
   return this->note_erased_(0);
 }
 
 bool Flash::resume(uint32_t size, uint32_t held) {
   uint8_t kept[sizeof(uint32_t)];
-  if (this->store_->get(kErased, kept, sizeof(kept)) != sizeof(kept))
-    return false;
+  if (this->store_->get(kErased, kept, sizeof(kept)) != sizeof(kept)) return false;
   this->size_ = size;
   this->erased_ = core::get_u32(kept);
   return this->erased_ >= held;
@@ -87,13 +85,10 @@ bool Flash::confirm() {
 bool Flash::erase_until_(uint32_t end) {
   while (this->erased_ < end) {
     const uint32_t next = std::min(this->erased_ + kEraseStep, this->capacity());
-    if (next <= this->erased_)
-      return false;
+    if (next <= this->erased_) return false;
     watchdog::WatchdogManager watchdog(kPatience);
-    if (esp_partition_erase_range(this->next_, this->erased_, next - this->erased_) != ESP_OK)
-      return false;
-    if (!this->note_erased_(next))
-      return false;
+    if (esp_partition_erase_range(this->next_, this->erased_, next - this->erased_) != ESP_OK) return false;
+    if (!this->note_erased_(next)) return false;
   }
   return true;
 }
@@ -101,8 +96,7 @@ bool Flash::erase_until_(uint32_t end) {
 bool Flash::note_erased_(uint32_t end) {
   uint8_t kept[sizeof(uint32_t)];
   core::put_u32(kept, end);
-  if (!this->store_->put(kErased, {kept, sizeof(kept)}))
-    return false;
+  if (!this->store_->put(kErased, {kept, sizeof(kept)})) return false;
   this->erased_ = end;
   return true;
 }

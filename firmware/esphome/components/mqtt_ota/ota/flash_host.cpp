@@ -26,10 +26,18 @@ constexpr size_t kElfHead = 20;
 constexpr size_t kElfIdentity = 7;
 constexpr size_t kElfMachine = 18;
 
-fs::path program() { return host::get_exe_path(); }
-fs::path slot() { return state_folder() / "slot"; }
-fs::path previous() { return state_folder() / "previous"; }
-fs::path boot() { return state_folder() / "boot"; }
+fs::path program() {
+  return host::get_exe_path();
+}
+fs::path slot() {
+  return state_folder() / "slot";
+}
+fs::path previous() {
+  return state_folder() / "previous";
+}
+fs::path boot() {
+  return state_folder() / "boot";
+}
 
 uint32_t checksum(const fs::path &path) {
   const std::string content = read_file(path);
@@ -44,16 +52,14 @@ bool is_akin(const fs::path &path) {
   char theirs[kElfHead];
   std::ifstream our_file(program(), std::ios::binary);
   std::ifstream their_file(path, std::ios::binary);
-  if (!our_file.read(ours, kElfHead) || !their_file.read(theirs, kElfHead))
-    return false;
+  if (!our_file.read(ours, kElfHead) || !their_file.read(theirs, kElfHead)) return false;
   return memcmp(ours, theirs, kElfIdentity) == 0 && memcmp(ours + kElfMachine, theirs + kElfMachine, 2) == 0;
 }
 
 bool move(const fs::path &from, const fs::path &to) {
   std::error_code failure;
   fs::rename(from, to, failure);
-  if (failure)
-    ESP_LOGE(TAG, "%s: %s", from.c_str(), failure.message().c_str());
+  if (failure) ESP_LOGE(TAG, "%s: %s", from.c_str(), failure.message().c_str());
   return !failure;
 }
 
@@ -61,21 +67,17 @@ bool move(const fs::path &from, const fs::path &to) {
 
 bool Flash::setup() {
   const std::string kept = read_file(boot());
-  if (kept.size() != 2 + sizeof(uint32_t))
-    return true;
+  if (kept.size() != 2 + sizeof(uint32_t)) return true;
   const auto *bytes = reinterpret_cast<const uint8_t *>(kept.data());
   this->active_ = bytes[0];
   this->running_ = this->active_;
   const auto trial = static_cast<Trial>(bytes[1]);
   const uint32_t crc = core::get_u32(bytes + 2);
-  if (trial == Trial::none)
-    return true;
-  if (checksum(program()) != crc)
-    return this->save_(this->active_, Trial::none, 0);
+  if (trial == Trial::none) return true;
+  if (checksum(program()) != crc) return this->save_(this->active_, Trial::none, 0);
   if (trial == Trial::started) {
     ESP_LOGW(TAG, "The new program ended before it had proved itself: going back");
-    if (!this->go_back_())
-      return false;
+    if (!this->go_back_()) return false;
     arch_restart();
   }
   this->running_ = static_cast<uint8_t>(1 - this->active_);
@@ -87,7 +89,9 @@ void Flash::restart_now() {
   App.safe_reboot();
 }
 
-uint32_t Flash::capacity() const { return kCapacity; }
+uint32_t Flash::capacity() const {
+  return kCapacity;
+}
 
 bool Flash::begin(uint32_t size) {
   this->size_ = size;
@@ -127,17 +131,17 @@ bool Flash::activate() {
   fs::permissions(slot(), fs::status(program(), failure).permissions(), failure);
   fs::remove(previous(), failure);
   fs::create_hard_link(program(), previous(), failure);
-  if (failure || !this->save_(this->active_, Trial::chosen, checksum(slot())) || !move(slot(), program()))
-    return false;
+  if (failure || !this->save_(this->active_, Trial::chosen, checksum(slot())) || !move(slot(), program())) return false;
   host::arm_reexec(program());
   return true;
 }
 
-bool Flash::confirm() { return this->save_(this->running_, Trial::none, 0); }
+bool Flash::confirm() {
+  return this->save_(this->running_, Trial::none, 0);
+}
 
 void Flash::roll_back() {
-  if (this->go_back_())
-    this->restart_due_ = true;
+  if (this->go_back_()) this->restart_due_ = true;
 }
 
 bool Flash::open_() {
@@ -146,8 +150,7 @@ bool Flash::open_() {
 }
 
 bool Flash::go_back_() {
-  if (!move(previous(), program()) || !this->save_(this->active_, Trial::none, 0))
-    return false;
+  if (!move(previous(), program()) || !this->save_(this->active_, Trial::none, 0)) return false;
   host::arm_reexec(program());
   return true;
 }
@@ -155,8 +158,7 @@ bool Flash::go_back_() {
 bool Flash::save_(uint8_t active, Trial trial, uint32_t crc) {
   uint8_t kept[2 + sizeof(uint32_t)] = {active, static_cast<uint8_t>(trial)};
   core::put_u32(kept + 2, crc);
-  if (!replace_file(boot(), {kept, sizeof(kept)}))
-    return false;
+  if (!replace_file(boot(), {kept, sizeof(kept)})) return false;
   this->active_ = active;
   return true;
 }

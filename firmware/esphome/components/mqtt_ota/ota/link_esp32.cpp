@@ -20,7 +20,9 @@ void Link::set_leave(const char *leave) {
       {.topic = this->availability_, .payload = leave, .qos = 1, .retain = true});
 }
 
-bool Link::is_connected() const { return mqtt::global_mqtt_client->is_connected(); }
+bool Link::is_connected() const {
+  return mqtt::global_mqtt_client->is_connected();
+}
 
 void Link::publish(const char *topic, core::Bytes payload, uint8_t qos, bool retain) {
   mqtt::global_mqtt_client->publish(topic, reinterpret_cast<const char *>(payload.data), payload.size, qos, retain);
@@ -33,11 +35,9 @@ void Link::subscribe(const char *topic, uint8_t qos) {
       this->dropped_[at] = false;
       return;
     }
-    if (this->topics_[at].empty())
-      place = &this->topics_[at];
+    if (this->topics_[at].empty()) place = &this->topics_[at];
   }
-  if (place == nullptr)
-    return;
+  if (place == nullptr) return;
   *place = topic;
   mqtt::global_mqtt_client->subscribe(
       topic,
@@ -49,15 +49,13 @@ void Link::subscribe(const char *topic, uint8_t qos) {
 
 void Link::unsubscribe(const char *topic) {
   for (size_t at = 0; at < this->topics_.size(); at++) {
-    if (this->topics_[at] == topic)
-      this->dropped_[at] = true;
+    if (this->topics_[at] == topic) this->dropped_[at] = true;
   }
 }
 
 void Link::drop_() {
   for (size_t at = 0; at < this->topics_.size(); at++) {
-    if (!this->dropped_[at])
-      continue;
+    if (!this->dropped_[at]) continue;
     mqtt::global_mqtt_client->unsubscribe(this->topics_[at]);
     this->topics_[at].clear();
     this->dropped_[at] = false;

@@ -45,8 +45,7 @@ void Link::setup(const char *availability, const char *leave) {
   this->client_ = mosquitto_new(nullptr, true, this);
   mosquitto_int_option(this->client_, MOSQ_OPT_TCP_NODELAY, 1);
   mosquitto_will_set(this->client_, availability, 7, "offline", 1, true);
-  if (!this->user_.empty())
-    mosquitto_username_pw_set(this->client_, this->user_.c_str(), this->password_.c_str());
+  if (!this->user_.empty()) mosquitto_username_pw_set(this->client_, this->user_.c_str(), this->password_.c_str());
   mosquitto_connect_callback_set(this->client_, on_connect_);
   mosquitto_disconnect_callback_set(this->client_, on_disconnect_);
   mosquitto_message_callback_set(this->client_, on_message_);
@@ -59,8 +58,7 @@ void Link::loop(bool waits) {
     mosquitto_loop(this->client_, waits ? kMoment : 0, 1);
     return;
   }
-  if (static_cast<int32_t>(millis() - this->retry_at_) < 0)
-    return;
+  if (static_cast<int32_t>(millis() - this->retry_at_) < 0) return;
   this->retry_at_ = millis() + kRetry;
   const int result = mosquitto_connect(this->client_, this->host_.c_str(), this->port_, kKeepAlive);
   if (result != MOSQ_ERR_SUCCESS)
@@ -81,27 +79,30 @@ void Link::close() {
 
 void Link::publish(const char *topic, core::Bytes payload, uint8_t qos, bool retain) {
   // What is said while the broker is away is said again by the board, or of no use any more.
-  if (!this->connected_)
-    return;
+  if (!this->connected_) return;
   const int result =
       mosquitto_publish(this->client_, nullptr, topic, static_cast<int>(payload.size), payload.data, qos, retain);
-  if (result == MOSQ_ERR_SUCCESS && qos > 0)
-    this->unacknowledged_++;
+  if (result == MOSQ_ERR_SUCCESS && qos > 0) this->unacknowledged_++;
 }
 
-void Link::subscribe(const char *topic, uint8_t qos) { mosquitto_subscribe(this->client_, nullptr, topic, qos); }
+void Link::subscribe(const char *topic, uint8_t qos) {
+  mosquitto_subscribe(this->client_, nullptr, topic, qos);
+}
 
-void Link::unsubscribe(const char *topic) { mosquitto_unsubscribe(this->client_, nullptr, topic); }
+void Link::unsubscribe(const char *topic) {
+  mosquitto_unsubscribe(this->client_, nullptr, topic);
+}
 
 void Link::on_connect_(mosquitto *, void *link, int code) {
   auto &self = *static_cast<Link *>(link);
   self.connected_ = code == 0;
   self.unacknowledged_ = 0;
-  if (code != 0)
-    ESP_LOGW(TAG, "The broker refused: %s", mosquitto_connack_string(code));
+  if (code != 0) ESP_LOGW(TAG, "The broker refused: %s", mosquitto_connack_string(code));
 }
 
-void Link::on_disconnect_(mosquitto *, void *link, int) { static_cast<Link *>(link)->connected_ = false; }
+void Link::on_disconnect_(mosquitto *, void *link, int) {
+  static_cast<Link *>(link)->connected_ = false;
+}
 
 void Link::on_message_(mosquitto *, void *link, const mosquitto_message *message) {
   static_cast<Link *>(link)->hearer_->hear(
@@ -110,8 +111,7 @@ void Link::on_message_(mosquitto *, void *link, const mosquitto_message *message
 
 void Link::on_publish_(mosquitto *, void *link, int) {
   auto &self = *static_cast<Link *>(link);
-  if (self.unacknowledged_ > 0)
-    self.unacknowledged_--;
+  if (self.unacknowledged_ > 0) self.unacknowledged_--;
 }
 
 }  // namespace esphome::mqtt_board

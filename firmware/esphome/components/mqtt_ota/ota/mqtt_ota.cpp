@@ -41,8 +41,7 @@ void MqttOta::set_blocks(uint16_t block_size, uint8_t window) {
 
 void MqttOta::set_self_test(std::function<bool()> &&self_test) {
   this->flash_.set_self_test([this, test = std::move(self_test)] {
-    if (test())
-      return core::SelfTest::passed;
+    if (test()) return core::SelfTest::passed;
     return millis() - this->begun_at_ < this->trial_ ? core::SelfTest::running : core::SelfTest::failed;
   });
 }
@@ -73,8 +72,7 @@ bool MqttOta::describe_() {
   this->id_ = is.id.empty() ? App.get_name().str() : std::string(is.id);
   is.id = this->id_;
   const StringRef &name = App.get_friendly_name();
-  if (name.size() <= core::kMaxText)
-    is.name = {name.c_str(), name.size()};
+  if (name.size() <= core::kMaxText) is.name = {name.c_str(), name.size()};
   is.keys = this->keys_.data();
   is.key_count = this->keys_.size();
   is.rollback = Flash::can_roll_back();
@@ -88,13 +86,11 @@ bool MqttOta::begin_() {
   const auto kept = static_cast<uint16_t>(std::clamp<uint32_t>(chunks, 1, kMostChunks));
   this->held_.resize(kept * core::Held::kChunkBytes);
   const core::Memory memory{this->block_.data(), this->block_.size(), this->held_.data(), kept};
-  this->board_.emplace(is,
-                       core::Ports{this->flash_, this->flash_, this->crypto_, this->clock_, this->store_, this->link_,
-                                   *this},
-                       memory);
+  this->board_.emplace(
+      is, core::Ports{this->flash_, this->flash_, this->crypto_, this->clock_, this->store_, this->link_, *this},
+      memory);
   const core::Begin begun = this->board_->begin();
-  if (begun != core::Begin::good)
-    ESP_LOGE(TAG, "No board can be like this (%u)", static_cast<unsigned>(begun));
+  if (begun != core::Begin::good) ESP_LOGE(TAG, "No board can be like this (%u)", static_cast<unsigned>(begun));
   return begun == core::Begin::good;
 }
 
@@ -113,8 +109,7 @@ void MqttOta::loop() {
 }
 
 void MqttOta::follow_connection_() {
-  if (this->link_.is_connected() == this->online_)
-    return;
+  if (this->link_.is_connected() == this->online_) return;
   this->online_ = !this->online_;
   if (this->online_) {
     this->board_->connected();
@@ -124,36 +119,31 @@ void MqttOta::follow_connection_() {
 }
 
 void MqttOta::hear(core::Text topic, core::Bytes payload) {
-  if (!topic.ends_with("/offer") && !topic.ends_with("/cancel"))
-    return this->board_->received(topic, payload);
-  if (payload.size > this->waiting_.size())
-    return this->on_dropped("too long");
+  if (!topic.ends_with("/offer") && !topic.ends_with("/cancel")) return this->board_->received(topic, payload);
+  if (payload.size > this->waiting_.size()) return this->on_dropped("too long");
   this->waiting_topic_.assign(topic.data(), topic.size());
   std::copy_n(payload.data, payload.size, this->waiting_.begin());
   this->waiting_size_ = payload.size;
 }
 
 void MqttOta::take_waiting_() {
-  if (this->waiting_topic_.empty())
-    return;
+  if (this->waiting_topic_.empty()) return;
   this->board_->received(this->waiting_topic_, {this->waiting_.data(), this->waiting_size_});
   this->waiting_topic_.clear();
 }
 
 /// Take back an image that has not reached the broker in time: one that has is judged by the core.
 void MqttOta::judge_trial_() {
-  if (!this->board_->is_pending() || this->online_ || this->flash_.is_restart_due())
-    return;
-  if (millis() - this->begun_at_ < this->trial_)
-    return;
+  if (!Flash::can_roll_back() || !this->board_->is_pending()) return;
+  if (this->online_ || this->flash_.is_restart_due()) return;
+  if (millis() - this->begun_at_ < this->trial_) return;
   ESP_LOGE(TAG, "The broker was not reached in time: going back to the image before");
   this->begun_at_ = millis();
   this->flash_.roll_back();
 }
 
 void MqttOta::restart_when_due_() {
-  if (this->leaves_ || !this->flash_.is_restart_due())
-    return;
+  if (this->leaves_ || !this->flash_.is_restart_due()) return;
   this->leaves_ = true;
   // Not asleep, even where the board sleeps else.
   this->link_.set_leave("offline");
@@ -164,8 +154,7 @@ void MqttOta::restart_when_due_() {
 }
 
 void MqttOta::on_shutdown() {
-  if (this->board_)
-    this->link_.close();
+  if (this->board_) this->link_.close();
 }
 
 void MqttOta::on_announce(bool pending) {
@@ -173,7 +162,9 @@ void MqttOta::on_announce(bool pending) {
            pending ? ", on trial" : "");
 }
 
-void MqttOta::on_dropped(const char *cause) { ESP_LOGD(TAG, "Dropped a message: %s", cause); }
+void MqttOta::on_dropped(const char *cause) {
+  ESP_LOGD(TAG, "Dropped a message: %s", cause);
+}
 
 void MqttOta::on_status(const core::Status &status, uint16_t) {
   const uint32_t size = this->flash_.image_size();
@@ -183,27 +174,23 @@ void MqttOta::on_status(const core::Status &status, uint16_t) {
   switch (status.state) {
     case core::State::transferring:
     case core::State::verifying:
-      if (!this->told_begin_)
-        this->tell_(ota::OTA_STARTED, 0.0f, 0);
+      if (!this->told_begin_) this->tell_(ota::OTA_STARTED, 0.0f, 0);
       this->told_begin_ = true;
       return this->tell_(ota::OTA_IN_PROGRESS, progress, 0);
     case core::State::rebooting:
-      if (this->told_begin_)
-        this->tell_(ota::OTA_COMPLETED, 100.0f, 0);
+      if (this->told_begin_) this->tell_(ota::OTA_COMPLETED, 100.0f, 0);
       break;
     case core::State::failed:
       if (this->told_begin_ && !this->board_->is_transferring())
         this->tell_(ota::OTA_ERROR, progress, code_of(status.reason));
       break;
     case core::State::cancelled:
-      if (this->told_begin_)
-        this->tell_(ota::OTA_ABORT, progress, 0);
+      if (this->told_begin_) this->tell_(ota::OTA_ABORT, progress, 0);
       break;
     default:
       return;
   }
-  if (!this->board_->is_transferring())
-    this->told_begin_ = false;
+  if (!this->board_->is_transferring()) this->told_begin_ = false;
 }
 
 /// Run the user's automations, later: they may do what must not be done while messages are handed out.
@@ -218,15 +205,15 @@ void MqttOta::dump_config() {
                 "Over-The-Air updates over MQTT:\n"
                 "  Board: %s/board/%s\n"
                 "  Version: %s\n"
-                "  Slot: %" PRIu32 " bytes\n"
+                "  Slot: %" PRIu32
+                " bytes\n"
                 "  Blocks: %u of %u bytes\n"
                 "  Keys: %zu\n"
                 "  Rollback: %s",
                 std::string(this->settings_.root).c_str(), this->id_.c_str(),
                 std::string(this->settings_.version).c_str(), this->flash_.capacity(), this->settings_.window,
                 this->settings_.block_size, this->keys_.size(), YESNO(Flash::can_roll_back()));
-  if (this->keys_.empty())
-    ESP_LOGCONFIG(TAG, "  Takes images that nobody has signed");
+  if (this->keys_.empty()) ESP_LOGCONFIG(TAG, "  Takes images that nobody has signed");
 }
 
 }  // namespace esphome::mqtt_board

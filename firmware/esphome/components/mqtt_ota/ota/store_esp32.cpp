@@ -3,7 +3,9 @@
 
 namespace esphome::mqtt_board {
 
-bool Store::setup() { return nvs_open("mqtt_ota", NVS_READWRITE, &this->nvs_) == ESP_OK; }
+bool Store::setup() {
+  return nvs_open("mqtt_ota", NVS_READWRITE, &this->nvs_) == ESP_OK;
+}
 
 size_t Store::get(const char *name, uint8_t *into, size_t size) {
   size_t length = size;
@@ -16,8 +18,7 @@ bool Store::put(const char *name, core::Bytes value) {
 
 bool Store::erase(const char *name) {
   const esp_err_t result = nvs_erase_key(this->nvs_, name);
-  if (result == ESP_ERR_NVS_NOT_FOUND)
-    return true;
+  if (result == ESP_ERR_NVS_NOT_FOUND) return true;
   return result == ESP_OK && nvs_commit(this->nvs_) == ESP_OK;
 }
 

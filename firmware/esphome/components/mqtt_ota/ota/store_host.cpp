@@ -12,7 +12,9 @@ namespace esphome::mqtt_board {
 
 namespace fs = std::filesystem;
 
-fs::path state_folder() { return host::get_exe_path() + ".mqtt_ota"; }
+fs::path state_folder() {
+  return host::get_exe_path() + ".mqtt_ota";
+}
 
 std::string read_file(const fs::path &path) {
   std::ifstream file(path, std::ios::binary);
@@ -25,8 +27,7 @@ bool replace_file(const fs::path &path, core::Bytes bytes) {
   {
     std::ofstream file(draft, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char *>(bytes.data), static_cast<std::streamsize>(bytes.size));
-    if (!file.flush())
-      return false;
+    if (!file.flush()) return false;
   }
   std::error_code failure;
   fs::rename(draft, path, failure);
@@ -41,13 +42,14 @@ bool Store::setup() {
 
 size_t Store::get(const char *name, uint8_t *into, size_t size) {
   const std::string value = read_file(state_folder() / name);
-  if (value.empty() || value.size() > size)
-    return 0;
+  if (value.empty() || value.size() > size) return 0;
   memcpy(into, value.data(), value.size());
   return value.size();
 }
 
-bool Store::put(const char *name, core::Bytes value) { return replace_file(state_folder() / name, value); }
+bool Store::put(const char *name, core::Bytes value) {
+  return replace_file(state_folder() / name, value);
+}
 
 bool Store::erase(const char *name) {
   std::error_code failure;

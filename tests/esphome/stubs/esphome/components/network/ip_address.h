@@ -1,11 +1,12 @@
 #pragma once
 // In the place of ESPHome's own, which is made of lwIP.
+#include <lwip/ip_addr.h>
+
 #include <array>
 #include <cstddef>
 #include <string>
 
 #include "esphome/core/helpers.h"
-#include <lwip/ip_addr.h>
 namespace esphome::network {
 static constexpr size_t IP_ADDRESS_BUFFER_SIZE = 40;
 struct IPAddress {
