@@ -15,13 +15,13 @@ class JsonReader {
 
   bool read() {
     skip_space_();
-    return is_next_('{') && object_(0) && at_ == end_;
+    return is_next_('{') && members_('}', 0) && at_ == end_;
   }
 
  private:
   bool value_(JsonField *field, uint8_t depth);
-  bool object_(uint8_t depth);
-  bool list_(uint8_t depth);
+  bool members_(char end, uint8_t depth);
+  bool name_(bool is_asked_for, JsonField **field);
   bool text_(Text *text);
   bool escape_(char **into);
   bool code_point_(uint32_t *character);
@@ -30,7 +30,6 @@ class JsonReader {
   bool take_(char c);
   bool is_next_(char c) const { return at_ != end_ && *at_ == c; }
   void skip_space_();
-  JsonField *field_(Text name);
 
   char *at_;
   char *end_;
@@ -46,9 +45,9 @@ bool JsonReader::value_(JsonField *field, uint8_t depth) {
     field->kind = JsonKind::text;
     good = text_(&field->value);
   } else if (is_next_('{')) {
-    good = object_(static_cast<uint8_t>(depth + 1));
+    good = members_('}', static_cast<uint8_t>(depth + 1));
   } else if (is_next_('[')) {
-    good = list_(static_cast<uint8_t>(depth + 1));
+    good = members_(']', static_cast<uint8_t>(depth + 1));
   } else {
     good = word_(field);
   }
@@ -56,28 +55,30 @@ bool JsonReader::value_(JsonField *field, uint8_t depth) {
   return good;
 }
 
-bool JsonReader::object_(uint8_t depth) {
-  if (depth >= kDeepest || !take_('{')) return false;
-  if (take_('}')) return true;
+/// Read the members of an object or a list up to its end, and the space after it.
+bool JsonReader::members_(char end, uint8_t depth) {
+  if (depth >= kDeepest) return false;
+  at_++;
+  skip_space_();
+  if (take_(end)) return true;
   do {
-    Text name;
-    if (!is_next_('"') || !text_(&name)) return false;
-    skip_space_();
     JsonField ignored;
-    JsonField *field = depth == 0 ? field_(name) : nullptr;
-    if (!take_(':') || !value_(field != nullptr ? field : &ignored, depth)) return false;
+    JsonField *field = &ignored;
+    if (end == '}' && !name_(depth == 0, &field)) return false;
+    if (!value_(field, depth)) return false;
   } while (take_(','));
-  return take_('}');
+  return take_(end);
 }
 
-bool JsonReader::list_(uint8_t depth) {
-  if (depth >= kDeepest || !take_('[')) return false;
-  if (take_(']')) return true;
-  do {
-    JsonField ignored;
-    if (!value_(&ignored, depth)) return false;
-  } while (take_(','));
-  return take_(']');
+/// Read the name of a member, and turn to the field of this name if somebody asks for it.
+bool JsonReader::name_(bool is_asked_for, JsonField **field) {
+  Text name;
+  if (!is_next_('"') || !text_(&name)) return false;
+  skip_space_();
+  for (size_t place = 0; is_asked_for && place < count_; place++) {
+    if (name == fields_[place].name) *field = &fields_[place];
+  }
+  return take_(':');
 }
 
 bool JsonReader::text_(Text *text) {
@@ -168,13 +169,6 @@ bool JsonReader::take_(char c) {
 
 void JsonReader::skip_space_() {
   while (is_next_(' ') || is_next_('\t') || is_next_('\n') || is_next_('\r')) at_++;
-}
-
-JsonField *JsonReader::field_(Text name) {
-  for (size_t place = 0; place < count_; place++) {
-    if (name == fields_[place].name) return &fields_[place];
-  }
-  return nullptr;
 }
 
 }  // namespace
