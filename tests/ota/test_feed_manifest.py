@@ -264,3 +264,9 @@ def test_a_manifest_without_versions_is_empty() -> None:
     with pytest.raises(OtaError) as refusal:
         read({"schema": 1, "versions": []})
     assert refusal.value.reason is Reason.FEED_EMPTY
+
+
+@pytest.mark.parametrize("chip", ["ESP32", "ESP32-C61", "ESP8266", "MicroPython", "host"])
+def test_a_chip_of_every_kind_of_board_can_be_named(chip: str) -> None:
+    ((asset,),) = [release.assets for release in read(changed(("asset", "chip", chip)))]
+    assert asset.chip == chip

@@ -24,7 +24,7 @@ MAX_TITLE = 200
 MAX_NOTES = 20_000
 
 # What a text must match as a whole; the manifest's schema says the same.
-CHIP = re.compile(r"ESP[0-9]{2,4}(?:-[A-Z][0-9]{1,2})?")
+CHIP = re.compile(r"ESP[0-9]{2,4}(?:-[A-Z][0-9]{1,2})?|MicroPython|host")
 FILE_NAME = re.compile(r"(?!\.\.?$)[ -.0-\[\]-~\u00a1-\ud7ff\ue000-\ufffd]{1,255}")
 LABEL = re.compile(r"[ -~\u00a1-\ud7ff\ue000-\ufffd]{1,64}")
 LINK = re.compile(
