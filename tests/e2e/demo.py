@@ -8,6 +8,7 @@ import asyncio
 from contextlib import suppress
 import sys
 
+from .harness import esphome
 from .harness.api import Json
 from .harness.house import House, open_house
 from .harness.scene import FIRST, INSTALLED, LATEST, SECOND, set_scene
@@ -18,7 +19,10 @@ from .terminal import ProgressLine, say
 async def demonstrate(*, once: bool) -> None:
     """Build the house, install the update on the first board, and leave the second to the user."""
     say("Starting a private MQTT broker, Home Assistant, a release feed and two boards ...")
+    third = None if once else await esphome.build()
     async with open_house() as house:
+        if third is not None:
+            await esphome.add_board(house, third)
         await set_scene(house, FIRST, SECOND)
         first, second = [await house.update_entity(plan.id) for plan in (FIRST, SECOND)]
         say(f"{FIRST.name} and {SECOND.name} announced {INSTALLED}; the feed has {LATEST}.")
@@ -28,6 +32,8 @@ async def demonstrate(*, once: bool) -> None:
         say("")
         say(f"Your turn: {house.home_assistant.url}/config/updates?more-info-entity-id={second}")
         say(f"           user {house.login.username}, password {house.login.password}")
+        if third is not None:
+            say(f"{esphome.NAME} waits too: a program that ESPHome built, and that its update will replace.")
         say(f"{SECOND.name} waits for its update. Ctrl-C ends everything.")
         with suppress(asyncio.CancelledError):
             await follow(house, second, SECOND.name)

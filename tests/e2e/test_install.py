@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.harness import esphome
 from tests.e2e.harness.api import ApiError
 from tests.e2e.harness.house import House
 from tests.e2e.harness.scene import CHIP, FIRST, INSTALLED, LATEST, SECOND, set_scene
@@ -96,3 +97,17 @@ async def test_home_assistant_restarts_in_the_middle(house: House, power_cut: bo
     assert done["state"] == "off"
     held = [event["held"] for event in house.boards[FIRST.id].events("state") if event["state"] == "transferring"]
     assert held == sorted(held)
+
+
+async def test_a_board_that_esphome_built_replaces_itself(house: House) -> None:
+    builds = await esphome.build()
+    if builds is None:
+        pytest.skip("ESPHome or a library of its host builds is missing: run scripts/esphome")
+    program = await esphome.add_board(house, builds)
+    await house.add_feed(await house.accept_discovery())
+    entity_id = await house.update_entity(esphome.BOARD_ID)
+    await house.install(entity_id)
+    state = await house.api.state(entity_id)
+    assert state is not None
+    assert (state["state"], state["attributes"]["installed_version"]) == ("off", LATEST)
+    assert program.read_bytes() == builds.latest.read_bytes()

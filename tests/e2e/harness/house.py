@@ -12,6 +12,7 @@ from .feed import ReleaseFeed, run_feed
 from .home_assistant import HomeAssistant, Login, run_home_assistant
 from .places import throw_away_folder
 from .ports import LOOPBACK
+from .programs import Program
 from .waiting import until
 
 _DOMAIN = "mqtt_ota"
@@ -29,6 +30,7 @@ class House:
     login: Login
     api: Api
     boards: dict[str, FakeBoard] = field(default_factory=dict)
+    others: list[Program] = field(default_factory=list)
     _connection: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def connect(self) -> None:
@@ -97,12 +99,12 @@ class House:
     async def close(self) -> None:
         """Switch off the boards and leave."""
         await self._connection.aclose()
-        for board in self.boards.values():
-            await board.program.stop()
+        for program in (*(board.program for board in self.boards.values()), *self.others):
+            await program.stop()
 
     def logs(self) -> str:
         """Return the end of every program's log."""
-        programs = [self.home_assistant.program, *(board.program for board in self.boards.values())]
+        programs = [self.home_assistant.program, *(board.program for board in self.boards.values()), *self.others]
         return "\n".join(f"--- {program.name}\n{program.tail()}" for program in programs)
 
 
