@@ -34,6 +34,12 @@ find_mosquitto() {
 
 find_chromium() { first_program "${CHROMIUM:-}" chromium chromium-browser google-chrome; }
 
+# The mirror that apt is configured with, so that no host stands here.
+debian_mirror() {
+  { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
+    sed -nE 's#^(URIs:|deb( \[[^]]*\])?) *(https?://[^ ]*/debian)/?( .*)?$#\3#p' | head -n 1
+}
+
 # What the tests and the demo need to know about this machine.
 export_tools() {
   MQTT_OTA_CACHE=$cache
