@@ -107,7 +107,7 @@ async def test_it_says_goodbye(
     await house.until(lambda: told[-1:] == ["availability online"])
     await house.hass.async_add_executor_job(board.stop)
     await house.until(lambda: told[-1:] == ["availability offline"])
-    assert house.members["relay-1"].availability == "offline"
+    await house.until(lambda: house.members["relay-1"].availability == "offline")
 
 
 async def test_a_power_cut_in_the_middle_costs_what_is_missing_and_no_more(
