@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
+from custom_components.mqtt_ota.installs import async_install
+from custom_components.mqtt_ota.ota.errors import OtaError, Reason
 from custom_components.mqtt_ota.ota.session import State as SessionState
 from homeassistant.components.homeassistant import DOMAIN as HOMEASSISTANT
 from homeassistant.const import EVENT_STATE_CHANGED
@@ -232,3 +234,38 @@ async def test_a_board_that_comes_back_old_without_a_word_is_rolled_back(
         await house.install()
     assert caught.value.translation_key == "install_rolled_back"
     assert house.state().attributes["installed_version"] == "1.0.0"
+
+
+async def test_a_double_click_is_one_install(house: House) -> None:
+    await house.add_board()
+    await house.refresh()
+    runtime, member = house.entry.runtime_data, house.members["relay-1"]
+    first = house.hass.async_create_task(async_install(runtime, member, None), eager_start=True)
+    with pytest.raises(OtaError) as caught:
+        await async_install(runtime, member, None)
+    assert caught.value.reason is Reason.ALREADY_INSTALLING
+    await first
+    await house.state_is(lambda state: state.attributes["installed_version"] == "1.1.0")
+
+
+async def test_an_image_of_another_project_is_installed_with_a_warning(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.add_board(project="lamp")
+    await house.install()
+    assert house.state().attributes["installed_version"] == "1.1.0"
+    assert "names the project mqtt_ota_test, the board relay-1 says lamp" in caplog.text
+
+
+async def test_a_long_summary_is_cut_and_notes_are_asked_of_a_board_without_any(
+    house: House, hass_ws_client: WebSocketGenerator
+) -> None:
+    house.publish_releases({"version": "1.1.0", "notes": "word " * 100, "image": build_app(version="1.1.0")})
+    await house.add_board(model="stranger")
+    client = await hass_ws_client(house.hass)
+    await client.send_json_auto_id({"type": "update/release_notes", "entity_id": house.entity_id()})
+    assert (await client.receive_json())["result"] is None
+    await house.add_board("relay-2")
+    await house.refresh()
+    summary = house.state("relay-2").attributes["release_summary"]
+    assert (len(summary) <= 255, summary[-1]) == (True, "…")
