@@ -193,8 +193,10 @@ async def test_a_deleted_board_is_forgotten_and_comes_back_when_it_speaks(
     assert device is not None
     assert await async_setup_component(hass, "config", {})
     client = await hass_ws_client(hass)
-    response = await client.remove_device(device.id)
-    assert response["success"]
+    # The form that every supported Home Assistant knows; newer ones have a shorter one as well.
+    removal = {"type": "config/device_registry/remove_config_entry", "config_entry_id": entry.entry_id}
+    await client.send_json_auto_id(removal | {"device_id": device.id})
+    assert (await client.receive_json())["success"]
     await hass.async_block_till_done()
     assert boards(entry) == []
     assert er.async_get(hass).async_get("update.lamp_firmware") is None
