@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import shutil
 from typing import Final
@@ -30,8 +31,8 @@ async def build() -> Builds | None:
     """Build both programs, or look them up; None where ESPHome or a library is missing."""
     if await asyncio.to_thread(lacks):
         return None
-    named = {"board": BOARD_ID, "title": NAME}
-    installed, latest = [await asyncio.to_thread(build_host, version, **named) for version in (INSTALLED, LATEST)]
+    build_ours = partial(build_host, board=BOARD_ID, title=NAME)
+    installed, latest = [await asyncio.to_thread(build_ours, version) for version in (INSTALLED, LATEST)]
     return Builds(installed, latest)
 
 
