@@ -29,11 +29,14 @@ Board::Board(const Settings &settings, const Ports &ports, const Memory &memory)
 Begin Board::begin() {
   const Begin checked = check_settings_();
   if (checked != Begin::good) return checked;
+  begun_at_ = ports_.clock.now();
   judge_trial_();
-  Sha256 sha256;
+  Sha256 any = {};
+  if (!ports_.crypto.digest({}, &any)) return Begin::broken_crypto;
+  // The longest that it will ever be: not only what is known today.
   auto *scratch = reinterpret_cast<char *>(memory_.block);
-  const bool fits =
-      !voice_.write_announce(running_sha256_(&sha256), counter_(), true, scratch, memory_.block_size).empty();
+  const Bytes sha256{any.data(), any.size()};
+  const bool fits = !voice_.write_announce(sha256, UINT32_MAX, true, scratch, memory_.block_size).empty();
   return fits ? Begin::good : Begin::too_little_memory;
 }
 
@@ -89,7 +92,7 @@ void Board::disconnected() {
 
 void Board::loop() {
   if (halted_) return;
-  if (on_trial_ && online_) prove_();
+  if (on_trial_) online_ ? prove_() : wait_for_broker_();
   if (!transfer_.is_active()) return;
   if (is_due(transfer_.heard_at() + settings_.give_up, ports_.clock.now())) {
     fail_(Reason::timeout);
@@ -114,6 +117,7 @@ void Board::leave(Availability availability) {
 void Board::announce_() {
   Sha256 sha256;
   auto *scratch = reinterpret_cast<char *>(memory_.block);
+  incoming_ = Incoming::nothing;
   voice_.announce(running_sha256_(&sha256), counter_(), on_trial_ && settings_.rollback, scratch, memory_.block_size);
   transfer_.spoil();
 }
@@ -145,7 +149,7 @@ uint32_t Board::counter_() const {
 
 /// Let the new image test itself.
 void Board::prove_() {
-  switch (ports_.boot.self_test()) {
+  switch (settings_.rollback ? ports_.boot.self_test() : SelfTest::passed) {
     case SelfTest::running:
       return;
     case SelfTest::passed:
@@ -153,6 +157,11 @@ void Board::prove_() {
     case SelfTest::failed:
       return roll_back_();
   }
+}
+
+/// Take back a new image that has not reached the broker in time.
+void Board::wait_for_broker_() {
+  if (settings_.rollback && ports_.clock.now() - begun_at_ >= settings_.trial) roll_back_();
 }
 
 void Board::confirm_() {

@@ -13,7 +13,7 @@ struct BoardMemory {
   Memory use() { return {block, sizeof(block), held, chunks}; }
 };
 
-enum class Begin : uint8_t { good, bad_settings, too_little_memory };
+enum class Begin : uint8_t { good, bad_settings, too_little_memory, broken_crypto };
 
 /// The native protocol's board side, from power on to power off.
 ///
@@ -61,12 +61,14 @@ class Board {
   uint32_t version_() const;
   uint32_t counter_() const;
   void prove_();
+  void wait_for_broker_();
   void confirm_();
   void roll_back_();
   void tell_verdict_();
   void repeat_(const Verdict &verdict) const;
 
   Incoming classify_(Text topic) const;
+  void begin_json_(size_t size);
   void take_json_(Bytes piece);
   void take_offer_();
   void answer_(const Offer &offer);
@@ -80,6 +82,7 @@ class Board {
   void go_on_(const Offer &offer);
   void take_cancel_();
 
+  bool is_fetching_() const { return !halted_ && transfer_.is_active() && !transfer_.by_blocks(); }
   void begin_way_(Text url);
   void end_way_();
   void take_frame_(Bytes piece);
@@ -101,6 +104,7 @@ class Board {
   Incoming incoming_ = Incoming::nothing;
   uint16_t expected_ = 0;
   uint16_t arrived_ = 0;
+  uint32_t begun_at_ = 0;
   uint32_t said_at_ = 0;
   bool online_ = false;
   bool on_trial_ = false;

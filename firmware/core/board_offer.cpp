@@ -10,14 +10,16 @@ void Board::received(Text topic, Bytes payload) {
 
 void Board::message(Text topic, size_t size) {
   incoming_ = halted_ ? Incoming::nothing : classify_(topic);
-  if (incoming_ == Incoming::frame) {
-    frame_.begin(size, memory_.block, memory_.block_size);
-  } else if (size > kMaxOffer && incoming_ != Incoming::nothing) {
-    incoming_ = Incoming::nothing;
-    ports_.listener.on_dropped("too long");
-  } else {
-    expected_ = static_cast<uint16_t>(size);
-    arrived_ = 0;
+  switch (incoming_) {
+    case Incoming::nothing:
+      return;
+    case Incoming::frame:
+      frame_.begin(size, memory_.block, memory_.block_size);
+      break;
+    case Incoming::offer:
+    case Incoming::cancel:
+      begin_json_(size);
+      break;
   }
   if (size == 0) piece({});
 }
@@ -42,7 +44,17 @@ Board::Incoming Board::classify_(Text topic) const {
   return expected && (kind == "block" || voice_.is_shared(topic)) ? Incoming::frame : Incoming::nothing;
 }
 
-/// Gather the pieces where blocks are decoded else: no frame can come meanwhile.
+/// Gather the pieces where blocks are decoded else: no frame can come meanwhile, and what is fetched ends it.
+void Board::begin_json_(size_t size) {
+  if (size > kMaxOffer) {
+    incoming_ = Incoming::nothing;
+    return ports_.listener.on_dropped("too long");
+  }
+  expected_ = static_cast<uint16_t>(size);
+  arrived_ = 0;
+  transfer_.spoil();
+}
+
 void Board::take_json_(Bytes piece) {
   if (piece.size > static_cast<size_t>(expected_ - arrived_)) {
     incoming_ = Incoming::nothing;
@@ -53,7 +65,6 @@ void Board::take_json_(Bytes piece) {
   if (arrived_ < expected_) return;
   const Incoming incoming = incoming_;
   incoming_ = Incoming::nothing;
-  transfer_.spoil();
   if (incoming == Incoming::offer) {
     take_offer_();
   } else {
@@ -127,10 +138,8 @@ Reason Board::check_(const Offer &offer) const {
 }
 
 bool Board::is_signed_(const Offer &offer) const {
-  if (!offer.is_signed) return false;
-  ports_.crypto.sha256_begin();
-  ports_.crypto.sha256_update(Bytes(offer.manifest_text));
-  const Sha256 sha256 = ports_.crypto.sha256_finish();
+  Sha256 sha256;
+  if (!offer.is_signed || !ports_.crypto.digest(Bytes(offer.manifest_text), &sha256)) return false;
   for (size_t place = 0; place < settings_.key_count; place++) {
     if (ports_.crypto.verify(settings_.keys[place], sha256, offer.signature)) return true;
   }

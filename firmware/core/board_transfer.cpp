@@ -29,6 +29,8 @@ void Board::take_frame_(Bytes piece) {
   if (result == FrameReader::Result::more) return;
   incoming_ = Incoming::nothing;
   if (result == FrameReader::Result::bad) return ports_.listener.on_dropped(frame_.cause());
+  // The transfer may have ended, or gone another way, while the frame came.
+  if (!transfer_.is_active() || !transfer_.by_blocks()) return;
   if (transfer_.heard(frame_)) store_(frame_.offset(), frame_.block());
   if (transfer_.is_active() && !halted_) ask_();
 }
@@ -36,13 +38,13 @@ void Board::take_frame_(Bytes piece) {
 void Board::fetched(Bytes piece) {
   uint32_t offset = 0;
   Bytes block;
-  while (!halted_ && transfer_.is_active() && !transfer_.by_blocks() && transfer_.fill(&piece, &offset, &block)) {
-    store_(offset, block);
-  }
+  // Of a message that lies where this goes the rest is not waited for.
+  if (is_fetching_()) incoming_ = Incoming::nothing;
+  while (is_fetching_() && transfer_.fill(&piece, &offset, &block)) store_(offset, block);
 }
 
 void Board::fetch_failed(Text detail) {
-  if (!halted_ && transfer_.is_active() && !transfer_.by_blocks()) fail_(Reason::transport, detail);
+  if (is_fetching_()) fail_(Reason::transport, detail);
 }
 
 void Board::ask_() {

@@ -58,22 +58,21 @@ void Journal::forget_trial() {
   store_.erase("trial");
 }
 
-void Journal::keep(const Held &held, uint32_t number) {
+bool Journal::keep(const Held &held, uint32_t number) {
   const uint32_t chunk = number / Held::kChunkBlocks;
   uint8_t kept[kKeptChunk];
   put_u16(kept, static_cast<uint16_t>(chunk));
   held.save_chunk(chunk, kept + 2);
-  store_.put(ChunkName(chunk % held.chunks()).text, {kept, sizeof(kept)});
+  return store_.put(ChunkName(chunk % held.chunks()).text, {kept, sizeof(kept)});
 }
 
-void Journal::keep_all(const Held &held) {
-  for (uint32_t chunk = held.base(); chunk < held.base() + held.chunks(); chunk++) {
-    if (chunk < Held::chunk_count(held.count())) {
-      keep(held, chunk * Held::kChunkBlocks);
-    } else {
-      store_.erase(ChunkName(chunk % held.chunks()).text);
-    }
+bool Journal::keep_all(const Held &held) {
+  bool good = true;
+  for (uint32_t chunk = held.base(); good && chunk < held.base() + held.chunks(); chunk++) {
+    const bool is_used = chunk < Held::chunk_count(held.count());
+    good = is_used ? keep(held, chunk * Held::kChunkBlocks) : store_.erase(ChunkName(chunk % held.chunks()).text);
   }
+  return good;
 }
 
 void Journal::restore(uint32_t count, Held *held) const {

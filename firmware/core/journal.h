@@ -64,8 +64,8 @@ class Journal {
   void forget_trial();
 
   /// Keep the chunk that a block belongs to.
-  void keep(const Held &held, uint32_t number);
-  void keep_all(const Held &held);
+  bool keep(const Held &held, uint32_t number);
+  bool keep_all(const Held &held);
   void restore(uint32_t count, Held *held) const;
 
  private:

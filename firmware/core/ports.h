@@ -49,7 +49,14 @@ class Crypto {
   /// One SHA-256 at a time.
   virtual void sha256_begin() = 0;
   virtual void sha256_update(Bytes piece) = 0;
-  virtual Sha256 sha256_finish() = 0;
+  /// False where any step of it went wrong: then there is no digest.
+  virtual bool sha256_finish(Sha256 *sha256) = 0;
+  /// The SHA-256 of all that there is.
+  bool digest(Bytes bytes, Sha256 *sha256) {
+    sha256_begin();
+    sha256_update(bytes);
+    return sha256_finish(sha256);
+  }
   /// Whether the owner of a key signed this SHA-256 with ECDSA on P-256; the signature is r and s.
   virtual bool verify(const PublicKey &key, const Sha256 &sha256, const Signature &signature) = 0;
 

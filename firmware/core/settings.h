@@ -40,6 +40,8 @@ struct Settings {
 
   uint32_t ask_timeout = 2000;
   uint32_t give_up = 300000;
+  /// How long a new image may be without the broker before it goes back.
+  uint32_t trial = 300000;
 };
 
 }  // namespace mqtt_ota

@@ -117,7 +117,8 @@ Reason Transfer::verify() {
     ports_.crypto.sha256_update({memory_.block, length});
     offset += static_cast<uint32_t>(length);
   }
-  if (ports_.crypto.sha256_finish() != record_.sha256) return Reason::digest;
+  Sha256 sha256;
+  if (!ports_.crypto.sha256_finish(&sha256) || sha256 != record_.sha256) return Reason::digest;
   return bootable ? Reason::none : Reason::image;
 }
 
@@ -172,8 +173,8 @@ bool Transfer::prepare_() {
   if (!begun_ && !ports_.slot.begin(record_.size)) return false;
   begun_ = true;
   record_.block_size = block_size_;
-  journal_.keep_all(held_);
-  journal_.write(record_);
+  // Without its bitmap a record would tell of blocks of another image.
+  if (journal_.keep_all(held_)) journal_.write(record_);
   return true;
 }
 

@@ -36,14 +36,15 @@ void write_ways(const Settings &settings, JsonWriter *json) {
   json->end_list();
 }
 
-void write_keys(const Settings &settings, Crypto *crypto, JsonWriter *json) {
+bool write_keys(const Settings &settings, Crypto *crypto, JsonWriter *json) {
   json->begin_list("keys");
   for (size_t place = 0; place < settings.key_count; place++) {
-    crypto->sha256_begin();
-    crypto->sha256_update({settings.keys[place].data(), settings.keys[place].size()});
-    json->hex_item({crypto->sha256_finish().data(), kKeyId});
+    Sha256 sha256;
+    if (!crypto->digest({settings.keys[place].data(), settings.keys[place].size()}, &sha256)) return false;
+    json->hex_item({sha256.data(), kKeyId});
   }
   json->end_list();
+  return true;
 }
 
 /// Cut a detail, and leave nothing in it that another program could stumble over.
@@ -102,7 +103,8 @@ Text Voice::write_announce(Bytes sha256, uint32_t counter, bool pending, char *s
   json.text("name", settings_.name.empty() ? settings_.id : settings_.name);
   json.number("slot_size", ports_.slot.capacity());
   write_ways(settings_, &json);
-  write_keys(settings_, &ports_.crypto, &json);
+  // A list without its keys would say that the board takes what nobody signed.
+  if (!write_keys(settings_, &ports_.crypto, &json)) return {};
   json.number("counter", counter);
   json.raw("rollback", settings_.rollback ? "true" : "false");
   json.number("wake_interval", settings_.wake_interval);

@@ -24,7 +24,8 @@ class Voice {
   Text kind_of(Text topic) const;
   bool is_shared(Text topic) const;
 
-  /// Say who the board is, written into `scratch`; false where that is too small. An empty SHA-256 is not known.
+  /// Say who the board is, written into `scratch`; false where that is too small, or its keys
+  /// cannot be told. An empty SHA-256 is not known.
   bool announce(Bytes sha256, uint32_t counter, bool pending, char *scratch, size_t size) const;
   /// Write the announce without saying it.
   Text write_announce(Bytes sha256, uint32_t counter, bool pending, char *scratch, size_t size) const;

@@ -122,10 +122,16 @@ class FakeCrypto final : public mqtt_ota::Crypto {
  public:
   void sha256_begin() override { sha256_ = {}; }
   void sha256_update(mqtt_ota::Bytes piece) override { sha256_.add(piece); }
-  mqtt_ota::Sha256 sha256_finish() override { return sha256_.finish(); }
+  bool sha256_finish(mqtt_ota::Sha256 *sha256) override {
+    *sha256 = fails ? mqtt_ota::Sha256{} : sha256_.finish();
+    return !fails;
+  }
   bool verify(const mqtt_ota::PublicKey &key, const mqtt_ota::Sha256 &sha256,
               const mqtt_ota::Signature &signature) override;
   static mqtt_ota::Signature sign(const mqtt_ota::PublicKey &key, const std::string &text);
+
+  /// No digest can be made.
+  bool fails = false;
 
  private:
   PlainSha256 sha256_;

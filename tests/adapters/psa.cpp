@@ -25,11 +25,10 @@ const char *judge(const std::string &key, const std::string &signed_as, const st
   crypto.sha256_begin();
   for (size_t at = 0; at < text.size(); at += 100)
     crypto.sha256_update(Bytes(text.data(), text.size()).after(at).first(100));
-  const Sha256 sha256 = crypto.sha256_finish();
-  const bool good = crypto.verify(*keys.data(), sha256, signature);
-  // A digest that was not made is believed by nobody.
-  crypto.sha256_finish();
-  return crypto.verify(*keys.data(), sha256, signature) ? "broken" : good ? "good" : "bad";
+  Sha256 sha256;
+  const bool good = crypto.sha256_finish(&sha256) && crypto.verify(*keys.data(), sha256, signature);
+  // What was not begun has no digest.
+  return crypto.sha256_finish(&sha256) ? "broken" : good ? "good" : "bad";
 }
 
 }  // namespace

@@ -32,6 +32,9 @@ int main() {
     crypto.sha256_begin();
     crypto.sha256_update({signed_text.data(), signed_text.size() / 2});
     crypto.sha256_update({signed_text.data() + signed_text.size() / 2, signed_text.size() - signed_text.size() / 2});
-    puts(crypto.verify(point, crypto.sha256_finish(), both) ? "good" : "bad");
+    mqtt_ota::Sha256 sha256;
+    const bool good = crypto.sha256_finish(&sha256) && crypto.verify(point, sha256, both);
+    // What was not begun has no digest.
+    puts(crypto.sha256_finish(&sha256) ? "broken" : good ? "good" : "bad");
   }
 }

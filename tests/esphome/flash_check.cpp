@@ -158,7 +158,7 @@ class House final : public core::Broker, public core::Listener, public core::Clo
   explicit House(const std::vector<uint8_t> &image) : image_(image) {
     crypto_.sha256_begin();
     crypto_.sha256_update({image.data(), image.size()});
-    sha256_ = crypto_.sha256_finish();
+    expect(crypto_.sha256_finish(&sha256_), "there is no digest");
   }
 
   void publish(const char *topic, core::Bytes payload, uint8_t, bool) override {

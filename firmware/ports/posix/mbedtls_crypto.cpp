@@ -49,17 +49,17 @@ struct Verification {
 }  // namespace
 
 void MbedtlsCrypto::sha256_begin() {
-  mbedtls_sha256_starts(&sha256_, 0);
+  good_ = mbedtls_sha256_starts(&sha256_, 0) == 0;
 }
 
 void MbedtlsCrypto::sha256_update(mqtt_ota::Bytes piece) {
-  mbedtls_sha256_update(&sha256_, piece.data, piece.size);
+  good_ = good_ && mbedtls_sha256_update(&sha256_, piece.data, piece.size) == 0;
 }
 
-Sha256 MbedtlsCrypto::sha256_finish() {
-  Sha256 digest;
-  mbedtls_sha256_finish(&sha256_, digest.data());
-  return digest;
+bool MbedtlsCrypto::sha256_finish(Sha256 *sha256) {
+  const bool good = good_ && mbedtls_sha256_finish(&sha256_, sha256->data()) == 0;
+  good_ = false;
+  return good;
 }
 
 bool MbedtlsCrypto::verify(const PublicKey &key, const Sha256 &sha256, const Signature &signature) {

@@ -14,7 +14,7 @@ class MbedtlsCrypto final : public mqtt_ota::Crypto {
 
   void sha256_begin() override;
   void sha256_update(mqtt_ota::Bytes piece) override;
-  mqtt_ota::Sha256 sha256_finish() override;
+  bool sha256_finish(mqtt_ota::Sha256 *sha256) override;
   bool verify(const mqtt_ota::PublicKey &key, const mqtt_ota::Sha256 &sha256,
               const mqtt_ota::Signature &signature) override;
 
@@ -23,4 +23,5 @@ class MbedtlsCrypto final : public mqtt_ota::Crypto {
 
  private:
   mbedtls_sha256_context sha256_;
+  bool good_ = false;
 };

@@ -166,7 +166,8 @@ std::string made_up_mac(const std::string &id) {
   MbedtlsCrypto crypto;
   crypto.sha256_begin();
   crypto.sha256_update(Bytes(Text(id)));
-  const Sha256 sha256 = crypto.sha256_finish();
+  Sha256 sha256 = {};
+  crypto.sha256_finish(&sha256);
   char text[sizeof("02:00:00:00:00:00")];
   snprintf(text, sizeof(text), "02:%02x:%02x:%02x:%02x:%02x", sha256[0], sha256[1], sha256[2], sha256[3], sha256[4]);
   return text;

@@ -87,6 +87,9 @@ int Life::run() {
     case Begin::too_little_memory:
       fputs("vboard: this board would need more memory\n", stderr);
       return 2;
+    case Begin::broken_crypto:
+      fputs("vboard: no digest can be made\n", stderr);
+      return 2;
   }
   if (faults_.comes_back_old_silent) forget_verdict_();
   reporter_.started(board_.is_pending());

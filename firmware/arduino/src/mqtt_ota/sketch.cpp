@@ -29,6 +29,8 @@ MqttOta::Problem Sketch::begin() {
       return MqttOta::Problem::settings;
     case Begin::too_little_memory:
       return MqttOta::Problem::memory;
+    case Begin::broken_crypto:
+      return MqttOta::Problem::crypto;
   }
   broker.open(settings);
   broker.client().setCallback(

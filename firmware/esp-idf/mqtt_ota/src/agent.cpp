@@ -44,6 +44,8 @@ esp_err_t Agent::prepare(const mqtt_ota_config_t &config) {
       return ESP_ERR_INVALID_ARG;
     case Begin::too_little_memory:
       return ESP_ERR_NO_MEM;
+    case Begin::broken_crypto:
+      return ESP_FAIL;
   }
   snprintf(availability_, sizeof(availability_), "%s/board/%s/availability", settings_.root.data(),
            settings_.id.data());

@@ -53,17 +53,13 @@ void PsaCrypto::sha256_update(Bytes piece) {
   good_ = good_ && psa_hash_update(&sha256_, piece.data, piece.size) == PSA_SUCCESS;
 }
 
-Sha256 PsaCrypto::sha256_finish() {
-  Sha256 digest = {};
+bool PsaCrypto::sha256_finish(Sha256 *sha256) {
   size_t length = 0;
-  good_ = good_ && psa_hash_finish(&sha256_, digest.data(), digest.size(), &length) == PSA_SUCCESS &&
-          length == digest.size();
-  return digest;
+  return good_ && psa_hash_finish(&sha256_, sha256->data(), sha256->size(), &length) == PSA_SUCCESS &&
+         length == sha256->size();
 }
 
 bool PsaCrypto::verify(const PublicKey &key, const Sha256 &sha256, const Signature &signature) {
-  // A digest that failed is all zeros, and for that anybody can make a signature.
-  if (!good_) return false;
   const Imported imported(key);
   return imported.is_good() && imported.verifies(sha256, signature);
 }

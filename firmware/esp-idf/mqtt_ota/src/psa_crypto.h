@@ -15,7 +15,7 @@ class PsaCrypto final : public Crypto {
 
   void sha256_begin() override;
   void sha256_update(Bytes piece) override;
-  Sha256 sha256_finish() override;
+  bool sha256_finish(Sha256 *sha256) override;
   bool verify(const PublicKey &key, const Sha256 &sha256, const Signature &signature) override;
 
  private:

@@ -19,18 +19,17 @@ Crypto::~Crypto() {
 
 void Crypto::sha256_begin() {
   psa_hash_abort(&this->sha256_);
-  psa_hash_setup(&this->sha256_, PSA_ALG_SHA_256);
+  this->good_ = psa_hash_setup(&this->sha256_, PSA_ALG_SHA_256) == PSA_SUCCESS;
 }
 
 void Crypto::sha256_update(core::Bytes piece) {
-  psa_hash_update(&this->sha256_, piece.data, piece.size);
+  this->good_ = this->good_ && psa_hash_update(&this->sha256_, piece.data, piece.size) == PSA_SUCCESS;
 }
 
-core::Sha256 Crypto::sha256_finish() {
-  core::Sha256 digest = {};
+bool Crypto::sha256_finish(core::Sha256 *sha256) {
   size_t length = 0;
-  psa_hash_finish(&this->sha256_, digest.data(), digest.size(), &length);
-  return digest;
+  return this->good_ && psa_hash_finish(&this->sha256_, sha256->data(), sha256->size(), &length) == PSA_SUCCESS &&
+         length == sha256->size();
 }
 
 bool Crypto::verify(const core::PublicKey &key, const core::Sha256 &sha256, const core::Signature &signature) {
@@ -93,17 +92,17 @@ void Crypto::sha256_begin() {
   // What was begun and not finished may still own the hardware.
   mbedtls_sha256_free(&this->sha256_);
   mbedtls_sha256_init(&this->sha256_);
-  mbedtls_sha256_starts(&this->sha256_, 0);
+  this->good_ = mbedtls_sha256_starts(&this->sha256_, 0) == 0;
 }
 
 void Crypto::sha256_update(core::Bytes piece) {
-  mbedtls_sha256_update(&this->sha256_, piece.data, piece.size);
+  this->good_ = this->good_ && mbedtls_sha256_update(&this->sha256_, piece.data, piece.size) == 0;
 }
 
-core::Sha256 Crypto::sha256_finish() {
-  core::Sha256 digest = {};
-  mbedtls_sha256_finish(&this->sha256_, digest.data());
-  return digest;
+bool Crypto::sha256_finish(core::Sha256 *sha256) {
+  const bool good = this->good_ && mbedtls_sha256_finish(&this->sha256_, sha256->data()) == 0;
+  this->good_ = false;
+  return good;
 }
 
 bool Crypto::verify(const core::PublicKey &key, const core::Sha256 &sha256, const core::Signature &signature) {

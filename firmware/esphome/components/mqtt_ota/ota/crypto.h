@@ -27,7 +27,7 @@ class Crypto final : public core::Crypto {
 
   void sha256_begin() override;
   void sha256_update(core::Bytes piece) override;
-  core::Sha256 sha256_finish() override;
+  bool sha256_finish(core::Sha256 *sha256) override;
   bool verify(const core::PublicKey &key, const core::Sha256 &sha256, const core::Signature &signature) override;
 
  protected:
@@ -36,6 +36,7 @@ class Crypto final : public core::Crypto {
 #else
   mbedtls_sha256_context sha256_;
 #endif
+  bool good_ = false;
 };
 
 }  // namespace esphome::mqtt_board
