@@ -1,22 +1,18 @@
 """What all these boards share: power, a connection to a broker, what is kept in flash, and faults on demand."""
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-import select
 import socket
 import threading
 import time
 from typing import Any, Never
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.client import MQTTMessage
 
 from tests.board.events import Event, Events
 
 from .faults import Faults
+from .link import Link, packet_size
 from .settings import Settings, Will
 
 _RETRY = 0.05
@@ -31,12 +27,6 @@ class PowerLostError(Exception):
         super().__init__(cause)
         self.cause = cause
         self.seconds = seconds
-
-
-def packet_size(topic: str, payload: bytes, qos: int) -> int:
-    """Return the bytes that a PUBLISH takes on the wire, its fixed header included."""
-    remaining = 2 + len(topic.encode()) + (2 if qos else 0) + len(payload)
-    return 1 + max(1, -(-remaining.bit_length() // 7)) + remaining
 
 
 class Device:
@@ -65,8 +55,7 @@ class Device:
         self._buffer_size = buffer_size
         self._runs = settings.load()
         self._spent: set[str] = set()
-        self._inbox: deque[MQTTMessage | None] = deque()
-        self._client: Client | None = None
+        self._link = Link(settings)
         self._retry_at = 0.0
         self._ended = threading.Event()
         self._order: PowerLostError | None = None
@@ -88,19 +77,19 @@ class Device:
     def stop(self) -> None:
         """Take its power for good, and wait until it is gone."""
         self._ended.set()
-        self._disturb(PowerLostError("stopped", 0.0))
+        self._order_power("stopped", 0.0)
         self._thread.join()
         self._waker.close()
         self._wakes.close()
 
     def power_cycle(self) -> None:
         """Take its power for a moment: its memory is lost, its flash is kept, its socket just ends."""
-        self._disturb(PowerLostError("power_cut", self.settings.restart_time))
+        self._order_power("power_cut", self.settings.restart_time)
 
     def lose_connection(self) -> None:
         """Break its connection to the broker; its memory is kept, and it connects again."""
         self._hang_up_now = True
-        self._disturb(None)
+        self._disturb()
 
     def wait_for(self, event: str, *, timeout: float = 10.0, **fields: Any) -> Event:
         """Return the next event of this name with these fields; raises TimeoutError."""
@@ -129,8 +118,7 @@ class Device:
 
     def _publish(self, topic: str, payload: bytes, qos: int = 0, *, retain: bool = False) -> None:
         """Send a message; it is lost while there is no connection."""
-        if self._client is not None and self._client.is_connected():
-            self._client.publish(topic, payload, qos, retain)
+        self._link.publish(topic, payload, qos, retain=retain)
 
     def _answer(self, topic: str, text: str, *, retain: bool = False) -> None:
         """Say what an update has come to; faults may lose or double it."""
@@ -145,8 +133,7 @@ class Device:
         self._tell("said", text=text)
 
     def _subscribe(self, topic: str, qos: int) -> None:
-        assert self._client is not None
-        self._client.subscribe(topic, qos)
+        self._link.subscribe(topic, qos)
 
     def _pause(self, seconds: float) -> None:
         """Do nothing at all for so long, as `delay` does."""
@@ -165,7 +152,10 @@ class Device:
         if cut is not None and before < cut <= before + len(data) and self._strikes("power_cut", cut):
             raise PowerLostError("power_cut", self.settings.restart_time)
 
-    def _restart(self, cause: str = "restart") -> Never:
+    def _lose_power(self, cause: str, seconds: float | None) -> Never:
+        raise PowerLostError(cause, seconds)
+
+    def _restart(self, cause: str) -> Never:
         raise PowerLostError(cause, self.settings.restart_time)
 
     def _restart_with(self, image: bytes) -> Never:
@@ -199,31 +189,25 @@ class Device:
 
     def _serve(self, timeout: float) -> None:
         """Let the link do something, then handle at most one message."""
-        client = self._client
-        link = client.socket() if client is not None else None
-        if client is None or link is None:
+        if not self._link.is_open:
             self._connect()
             return
-        writers = [link] if client.want_write() else []
-        readable, writable, _ = select.select([self._waker, link], writers, [], max(0.0, timeout))
-        if self._waker in readable:
-            self._waker.recv(4096)
-        if link in readable:
-            client.loop_read()
-        if link in writable:
-            client.loop_write()
-        client.loop_misc()
+        self._link.wait(timeout, self._waker)
         if self._hang_up_now:
-            self._hang_up()
+            self._hang_up_now = False
+            self._link.drop()
             self._tell("disconnected")
-        elif self._inbox:
-            self._take(self._inbox.popleft())
+        elif self._link.inbox:
+            self._take(self._link.inbox.popleft())
+
+    def _order_power(self, cause: str, seconds: float | None) -> None:
+        """Take its power, from whatever thread."""
+        self._order = PowerLostError(cause, seconds)
+        self._disturb()
 
     # The rest is its power and its link.
 
-    def _disturb(self, order: PowerLostError | None) -> None:
-        if order is not None:
-            self._order = order
+    def _disturb(self) -> None:
         self._disturbed.set()
         with suppress(BlockingIOError, OSError):
             self._wakes.send(b"!")
@@ -233,7 +217,7 @@ class Device:
             try:
                 self._live()
             except PowerLostError as lost:
-                self._hang_up()
+                self._link.drop()
                 if not self._ended.is_set():
                     self._tell("powerless", cause=lost.cause, seconds=lost.seconds)
                     self._ended.wait(lost.seconds)
@@ -245,13 +229,14 @@ class Device:
         self._heard = 0
         self._answers = 0
         self._hung = False
+        self._unacknowledged: MQTTMessage | None = None
         self.boots += 1
         self._boot()
         self._tell("started", boots=self.boots)
         due = time.monotonic()
         while True:
             self._check_power()
-            self._serve(0.0 if self._inbox else due - time.monotonic())
+            self._serve(0.0 if self._link.inbox else due - time.monotonic())
             now = time.monotonic()
             if now >= due:
                 due = self._tick(now)
@@ -275,10 +260,16 @@ class Device:
             return
         if self.faults.slow:
             self._pause(self.faults.slow)
+        self._unacknowledged = message
         self._received(message.topic, message.payload)
         # Only now: whoever restarts in the middle has acknowledged nothing.
-        if message.qos and self._client is not None:
-            self._client.ack(message.mid, message.qos)
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what it was just sent."""
+        message, self._unacknowledged = self._unacknowledged, None
+        if message is not None:
+            self._link.acknowledge(message)
 
     def _connect(self) -> None:
         wait = self._retry_at - time.monotonic()
@@ -287,41 +278,4 @@ class Device:
             self._disturbed.clear()
             return
         self._retry_at = time.monotonic() + _RETRY
-        settings = self.settings
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
-            clean_session=True,
-            protocol=MQTTv311,
-            manual_ack=True,
-        )
-        client.username_pw_set(settings.user, settings.password)
-        if will := self._will():
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
-        client.on_socket_open = without_delay
-        client.on_connect = self._on_connect
-        client.on_message = self._on_message
-        self._client = client
-        with suppress(OSError):
-            client.connect(settings.host, settings.port, keepalive=15)
-
-    def _hang_up(self) -> None:
-        self._hang_up_now = False
-        self._inbox.clear()
-        if self._client is not None and (link := self._client.socket()):
-            link.close()
-        self._client = None
-
-    def _on_connect(
-        self, client: Client, userdata: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        if not code.is_failure:
-            self._inbox.append(None)
-
-    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        self._inbox.append(message)
-
-
-def without_delay(client: Client, userdata: Any, link: Any) -> None:
-    """Let small messages go at once."""
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._link.connect(self._will())

@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tests.board.events import Event, Events
 
-from .device import without_delay
+from .link import without_delay
 
 _PATIENCE = 10.0
 

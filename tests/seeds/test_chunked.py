@@ -1,63 +1,24 @@
-"""The fakes against a real broker: flashed as the original uploaders do it, and each quirk by its name."""
+"""The chunked board against a real broker: flashed as its uploader does it, and each quirk by its name."""
 
-from collections.abc import Callable, Iterator
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.harness.places import find_mosquitto
 from tests.firmware_images import build_app
-from tests.mosquitto import Mosquitto, run_mosquitto
+from tests.mosquitto import Mosquitto
 from tests.seeds.chunked import ChunkedBoard, chip_id
-from tests.seeds.device import Device, packet_size
+from tests.seeds.conftest import NEEDS_BROKER, NEW, OLD, StartBoard
 from tests.seeds.faults import Faults
+from tests.seeds.link import packet_size
 from tests.seeds.settings import Settings
 from tests.seeds.uploaders import Ear, chunk_frame, chunk_frames, flash_chunked, open_ear, send_chunks, size_frame
 
-pytestmark = [
-    pytest.mark.usefixtures("socket_enabled"),
-    pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto was not found: scripts/setup"),
-]
+pytestmark = NEEDS_BROKER
 
-OLD = build_app(version="1.0.0", size=8 * 1024, seed=1)
-NEW = build_app(version="1.0.1", size=9 * 1024, seed=2)
 CHIP = "esp32-c40a24"
 TOPIC = f"ota/{CHIP}"
 FEEDBACK = f"ota/feedback/{CHIP}"
-
-type StartBoard = Callable[..., Any]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with run_mosquitto(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def ear(broker: Mosquitto) -> Iterator[Ear]:
-    with open_ear(broker.port) as ear:
-        yield ear
-
-
-@pytest.fixture
-def start(broker: Mosquitto) -> Iterator[StartBoard]:
-    """Give what starts a board, and waits until it is on its broker."""
-    running: list[Device] = []
-
-    def start(kind: Callable[..., Device], client_id: str, *, image: bytes = OLD, **options: Any) -> Device:
-        settings = Settings(host=broker.host, port=broker.port, client_id=client_id, image=image)
-        board = kind(settings, **options)
-        running.append(board)
-        board.start()
-        board.wait_for("connected")
-        return board
-
-    yield start
-    for board in running:
-        board.stop()
 
 
 def send(ear: Ear, payload: bytes) -> None:
@@ -72,9 +33,6 @@ def open_transfer(ear: Ear, size: int = len(NEW)) -> None:
     hear(ear, "ready")
     send(ear, size_frame(size))
     hear(ear, "ok")
-
-
-# chunked
 
 
 @pytest.mark.parametrize("size", [200, 120, 7])
