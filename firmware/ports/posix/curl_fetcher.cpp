@@ -1,6 +1,7 @@
 #include "curl_fetcher.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 using mqtt_ota::Text;
@@ -12,6 +13,7 @@ constexpr long kTimeout = 10;
 constexpr std::chrono::milliseconds kPause{200};
 // What waits for the flash: the rest waits in the network.
 constexpr size_t kAhead = 65536;
+constexpr long kWhole = 200;
 constexpr long kPartialContent = 206;
 
 }  // namespace
@@ -52,6 +54,8 @@ void CurlFetcher::work() {
   end_();
   if (offset_ == size_) {
     active_ = false;
+  } else if (refused_) {
+    fail_("not what was asked for");
   } else if (++tries_ < kTries) {
     try_at_ = Clock::now() + tries_ * kPause;
   } else {
@@ -99,12 +103,7 @@ size_t CurlFetcher::receive_(const char *bytes, size_t count) {
     paused_ = true;
     return CURL_WRITEFUNC_PAUSE;
   }
-  if (!answered_) {
-    long status = 0;
-    curl_easy_getinfo(transfer_, CURLINFO_RESPONSE_CODE, &status);
-    skip_ = status == kPartialContent ? 0 : offset_;
-    answered_ = true;
-  }
+  if (!answered_ && !judge_answer_()) return CURL_WRITEFUNC_ERROR;
   const size_t skipped = std::min<size_t>(skip_, count);
   const size_t taken = std::min<size_t>(count - skipped, size_ - offset_);
   skip_ -= static_cast<uint32_t>(skipped);
@@ -114,9 +113,25 @@ size_t CurlFetcher::receive_(const char *bytes, size_t count) {
   return count;
 }
 
+/// Find out where an answer begins: only an image from its start, or from where it was asked for, is one.
+bool CurlFetcher::judge_answer_() {
+  long status = 0;
+  curl_easy_getinfo(transfer_, CURLINFO_RESPONSE_CODE, &status);
+  curl_header *range = nullptr;
+  const std::string wanted = "bytes " + std::to_string(offset_) + "-";
+  const bool is_rest = status == kPartialContent &&
+                       curl_easy_header(transfer_, "Content-Range", 0, CURLH_HEADER, -1, &range) == CURLHE_OK &&
+                       strncmp(range->value, wanted.c_str(), wanted.size()) == 0;
+  skip_ = is_rest ? 0 : offset_;
+  answered_ = true;
+  refused_ = !is_rest && status != kWhole;
+  return !refused_;
+}
+
 void CurlFetcher::start_() {
   transfer_ = curl_easy_init();
   answered_ = false;
+  refused_ = false;
   paused_ = false;
   curl_easy_setopt(transfer_, CURLOPT_URL, url_.c_str());
   curl_easy_setopt(transfer_, CURLOPT_FAILONERROR, 1L);

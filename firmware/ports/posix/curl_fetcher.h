@@ -34,6 +34,7 @@ class CurlFetcher final : public mqtt_ota::Fetcher {
 
   static size_t on_bytes_(char *bytes, size_t, size_t count, void *fetcher);
   size_t receive_(const char *bytes, size_t count);
+  bool judge_answer_();
   void start_();
   void end_();
   void fail_(const char *cause);
@@ -51,6 +52,7 @@ class CurlFetcher final : public mqtt_ota::Fetcher {
   uint32_t size_ = 0;
   uint32_t skip_ = 0;
   bool answered_ = false;
+  bool refused_ = false;
   int tries_ = 0;
   Clock::time_point try_at_;
 };
