@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -22,7 +22,13 @@ NEEDS_BROKER = [
 OLD = build_app(version="1.0.0", size=8 * 1024, seed=1)
 NEW = build_app(version="1.0.1", size=9 * 1024, seed=2)
 
-type StartBoard = Callable[..., Any]
+
+class StartBoard(Protocol):
+    """What starts a board, and waits until it is on its broker."""
+
+    def __call__[B: Device](
+        self, kind: Callable[..., B], client_id: str, *, image: bytes = ..., **options: Any
+    ) -> B: ...
 
 
 @pytest.fixture
@@ -39,10 +45,9 @@ def ear(broker: Mosquitto) -> Iterator[Ear]:
 
 @pytest.fixture
 def start(broker: Mosquitto) -> Iterator[StartBoard]:
-    """Give what starts a board, and waits until it is on its broker."""
     running: list[Device] = []
 
-    def start(kind: Callable[..., Device], client_id: str, *, image: bytes = OLD, **options: Any) -> Device:
+    def start[B: Device](kind: Callable[..., B], client_id: str, *, image: bytes = OLD, **options: Any) -> B:
         settings = Settings(host=broker.host, port=broker.port, client_id=client_id, image=image)
         board = kind(settings, **options)
         running.append(board)

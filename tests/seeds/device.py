@@ -78,7 +78,8 @@ class Device:
         """Take its power for good, and wait until it is gone."""
         self._ended.set()
         self._order_power("stopped", 0.0)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._waker.close()
         self._wakes.close()
 

@@ -1,8 +1,8 @@
 """What goes wrong, on demand."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Self
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +25,28 @@ class Faults:
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Return the faults of a command line, each NAME or NAME=VALUE; raises ValueError for what is none."""
-        kinds = {one.name: type(one.default) for one in fields(cls)}
-        chosen: dict[str, object] = {}
+        chosen: dict[str, Any] = {}
         for text in texts:
             name, equals, value = text.partition("=")
-            if name not in kinds or bool(equals) == (kinds[name] is bool):
+            if name not in _READERS or bool(equals) == (_READERS[name] is bool):
                 raise ValueError(f"No such fault: {text}")
-            if name == "answer_at":
-                step, _, word = value.partition(":")
-                chosen[name] = (int(step), word)
-            else:
-                chosen[name] = {bool: lambda _: True, float: float}.get(kinds[name], int)(value)
-        return cls(**chosen)  # type: ignore[arg-type]
+            chosen[name] = _READERS[name](value or "yes")
+        return cls(**chosen)
+
+
+def _answer_at(text: str) -> tuple[int, str]:
+    step, _, word = text.partition(":")
+    return int(step), word
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "silent_at": int,
+    "lose_message": int,
+    "lose_answer": int,
+    "repeat_answer": int,
+    "answer_at": _answer_at,
+    "power_cut": int,
+    "comes_back_old": bool,
+    "never_comes_back": bool,
+    "slow": float,
+}

@@ -13,6 +13,7 @@ class Download:
 
     def __init__(self, url: str, *, timeout: float = 5.0, redirects: int = 0) -> None:
         """Ask, and read the head of the answer; follow so many redirections."""
+        self._rest = b""
         self._open(url, timeout)
         for _ in range(redirects):
             target = self._head.get("location")

@@ -96,9 +96,9 @@ class SingleMessageBoard(Device):
         elif len(payload) - start > self._slot_size:
             self._tell("failed", cause="too large for the slot")
         else:
-            self._flash(payload[start:])
+            self._flash(payload[:start], payload[start:])
 
-    def _flash(self, image: bytes) -> None:
+    def _flash(self, encoded: bytes, image: bytes) -> None:
         for start in range(0, len(image), 1024):
             if self.faults.slow:
                 self._pause(self.faults.slow)
@@ -111,4 +111,12 @@ class SingleMessageBoard(Device):
         if not self._checks_image and image[:1] not in {b"\xe9", b"\xea"}:
             # The boot loader finds nothing that it could start.
             self._lose_power("bricked", None)
+        if chip_of(image) is None and not self.faults.comes_back_old:
+            # Nothing in it tells its version: it is taken to be what the deployer meant.
+            self._version = f"{self.version.rsplit('.', 1)[0]}.{self._meant(encoded)}"
         self._restart_with(image)
+
+    def _meant(self, encoded: bytes) -> int:
+        if not self._varint:
+            return encoded[0]
+        return sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(encoded))

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+import time
 
 import pytest
 
@@ -371,6 +372,30 @@ def test_a_board_may_never_come_back(ear: Ear, start: StartBoard) -> None:
     board = start(ChunkedBoard, CHIP, faults=Faults(never_comes_back=True))
     flash_chunked(ear, CHIP, NEW)
     assert board.wait_for("powerless")["seconds"] is None
+
+
+def test_a_slow_board_takes_its_time_over_each_message(ear: Ear, start: StartBoard) -> None:
+    start(ChunkedBoard, CHIP, faults=Faults(slow=0.05))
+    begun = time.monotonic()
+    open_transfer(ear)
+    send_chunks(ear, CHIP, [*chunk_frames(NEW)[:3], b""])
+    hear(ear, "len-fail")
+    assert time.monotonic() - begun >= 5 * 0.05
+
+
+def test_two_boards_with_one_id_throw_each_other_off_their_broker(ear: Ear, start: StartBoard) -> None:
+    for _ in range(2):
+        start(ChunkedBoard, CHIP)
+    for _ in range(6):
+        hear(ear, "ready")
+
+
+def test_a_board_waits_for_a_broker_that_is_away(broker: Mosquitto, ear: Ear, start: StartBoard) -> None:
+    board = start(ChunkedBoard, CHIP)
+    broker.stop()
+    broker.start()
+    board.wait_for("connected")
+    assert board.boots == 1
 
 
 def test_a_board_keeps_what_it_runs_in_its_folder(broker: Mosquitto, ear: Ear, tmp_path: Path) -> None:

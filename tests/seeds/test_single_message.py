@@ -6,6 +6,7 @@ import pytest
 
 from tests.firmware_images import build_app
 from tests.seeds.conftest import NEEDS_BROKER, OLD, StartBoard
+from tests.seeds.faults import Faults
 from tests.seeds.single_message import SingleMessageBoard, decode
 from tests.seeds.uploaders import Ear, varint
 
@@ -104,3 +105,21 @@ def test_single_message_on_an_esp8266_is_bricked_by_what_is_no_image(ear: Ear, s
     board = sming_board(start, checks_image=False)
     ear.publish("a/test/u/1.0", varint(1) + b"junk" * 500, 1)
     assert board.wait_for("powerless")["seconds"] is None
+
+
+def test_single_message_on_an_esp8266_runs_the_patch_that_was_meant(ear: Ear, start: StartBoard) -> None:
+    board = sming_board(start, image=b"\xea" + bytes(64), checks_image=False)
+    ear.publish("a/test/u/1.0", varint(127) + b"\xea\x04" + bytes(64), 1)
+    board.wait_for("powerless", cause="update")
+    assert board.version == "1.0.127"
+
+
+def test_single_message_acknowledges_nothing_when_its_power_goes_in_the_middle(ear: Ear, start: StartBoard) -> None:
+    board = sming_board(start, faults=Faults(power_cut=3000))
+    ear.publish("a/test/u/1.0", varint(1) + rom("1.0.1"), 1)
+    board.wait_for("powerless", cause="power_cut")
+    board.wait_for("connected")
+    assert (board.runs, board.flashes) == (OLD, 0)
+    ear.publish("a/test/u/1.0", varint(1) + rom("1.0.1"), 1)
+    board.wait_for("powerless", cause="update")
+    assert board.runs == rom("1.0.1")
