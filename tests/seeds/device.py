@@ -32,8 +32,8 @@ class PowerLostError(Exception):
 class Device:
     """A board; `start` gives it power. One thread does everything, as one loop does on the board.
 
-    `runs` is what it runs, `writes` every write to its flash in order (both outlive its power), `boots` and `flashes`
-    count its starts and the updates that it took.
+    `runs` is what it runs, `writes` every write to its flash in order (both outlive its power); `boots`, `flashes` and
+    `acknowledged` count its starts, the updates that it took and the messages that it acknowledged.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Device:
         self.settings = settings
         self.faults = faults or Faults()
         self.writes: list[bytes] = []
+        self.acknowledged = 0
         self.boots = 0
         self.flashes = 0
         self._on_event = on_event
@@ -269,7 +270,8 @@ class Device:
     def _acknowledge(self) -> None:
         """Acknowledge what it was just sent."""
         message, self._unacknowledged = self._unacknowledged, None
-        if message is not None:
+        if message is not None and message.qos:
+            self.acknowledged += 1
             self._link.acknowledge(message)
 
     def _connect(self) -> None:

@@ -86,8 +86,8 @@ class Link:
             self._client.subscribe(topic, qos)
 
     def acknowledge(self, message: MQTTMessage) -> None:
-        """Acknowledge a message that asks for it."""
-        if message.qos and self._client is not None:
+        """Acknowledge a message of QoS 1."""
+        if self._client is not None:
             self._client.ack(message.mid, message.qos)
 
     def drop(self) -> None:

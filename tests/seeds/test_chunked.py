@@ -47,6 +47,14 @@ def test_chunked_flashes_as_the_reference_uploader_does(ear: Ear, start: StartBo
     assert (board.boots, board.flashes) == (2, 1)
 
 
+def test_chunked_never_acknowledges_the_chunk_after_which_it_restarts(ear: Ear, start: StartBoard) -> None:
+    board = start(ChunkedBoard, CHIP)
+    flash_chunked(ear, CHIP, NEW)
+    hear(ear, "ready")
+    # The size frame and each chunk but the last.
+    assert board.acknowledged == len(chunk_frames(NEW))
+
+
 def test_chunked_retains_every_word_of_its_feedback(broker: Mosquitto, ear: Ear, start: StartBoard) -> None:
     start(ChunkedBoard, CHIP)
     open_transfer(ear)

@@ -119,7 +119,8 @@ def test_single_message_acknowledges_nothing_when_its_power_goes_in_the_middle(e
     ear.publish("a/test/u/1.0", varint(1) + rom("1.0.1"), 1)
     board.wait_for("powerless", cause="power_cut")
     board.wait_for("connected")
-    assert (board.runs, board.flashes) == (OLD, 0)
+    assert (board.runs, board.flashes, board.acknowledged) == (OLD, 0, 0)
     ear.publish("a/test/u/1.0", varint(1) + rom("1.0.1"), 1)
     board.wait_for("powerless", cause="update")
     assert board.runs == rom("1.0.1")
+    assert board.acknowledged == 1
