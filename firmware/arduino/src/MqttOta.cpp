@@ -156,5 +156,5 @@ const char *MqttOta::willTopic() const {
 }
 
 bool MqttOta::isBusy() const {
-  return sketch_->isBusy();
+  return sketch_->is_busy();
 }

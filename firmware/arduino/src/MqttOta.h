@@ -29,6 +29,7 @@ namespace mqtt_ota {
 class Sketch;
 }
 
+// NOLINTBEGIN(readability-identifier-naming): what a sketch calls has the names that Arduino gives.
 class MqttOta {
  public:
   /// What keeps updates from working; `describe` has it in words.
@@ -94,3 +95,4 @@ class MqttOta {
   mqtt_ota::Sketch *sketch_;
   Problem problem_ = Problem::not_begun;
 };
+// NOLINTEND(readability-identifier-naming)

@@ -1,8 +1,7 @@
 #include "pubsub_broker.h"
 
-#include <cstdio>
-
 #include "frame.h"
+#include "join.h"
 
 namespace mqtt_ota {
 
@@ -23,12 +22,10 @@ size_t larger(size_t one, size_t other) {
 }  // namespace
 
 void PubSubBroker::open(const Settings &settings) {
-  const auto root = static_cast<int>(settings.root.size());
-  const auto id = static_cast<int>(settings.id.size());
-  snprintf(id_, sizeof(id_), "%.*s", id, settings.id.data());
-  snprintf(own_, sizeof(own_), "%.*s/board/%s/", root, settings.root.data(), id_);
-  snprintf(shared_, sizeof(shared_), "%.*s/image/", root, settings.root.data());
-  snprintf(availability_, sizeof(availability_), "%savailability", own_);
+  join(id_, {settings.id});
+  join(own_, {settings.root, "/board/", settings.id, "/"});
+  join(shared_, {settings.root, "/image/"});
+  join(availability_, {own_, "availability"});
   const size_t topic = larger(strlen(own_) + strlen("block"), strlen(shared_) + strlen(kImage));
   buffer_needed_ = kEnvelope + topic + larger(kFrameHeader + settings.block_size, kMaxOffer);
   mqtt_.setKeepAlive(kKeepAlive);

@@ -22,7 +22,7 @@ class Sketch final : public Listener {
   MqttOta::Problem begin();
   void loop();
   void sleep();
-  bool isBusy() const { return board_ && (board_->is_transferring() || board_->is_pending()); }
+  bool is_busy() const { return board_ && (board_->is_transferring() || board_->is_pending()); }
 
   void on_status(const Status &status, uint16_t) override;
 

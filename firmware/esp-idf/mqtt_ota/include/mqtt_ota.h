@@ -22,11 +22,13 @@
 extern "C" {
 #endif
 
+// NOLINTBEGIN(readability-identifier-naming): an enum of C has no scope, so its names stand for themselves.
 typedef enum {
   MQTT_OTA_TEST_RUNNING,  ///< ask again soon
   MQTT_OTA_TEST_PASSED,   ///< keep the new image
   MQTT_OTA_TEST_FAILED,   ///< go back to the image before
 } mqtt_ota_test_t;
+// NOLINTEND(readability-identifier-naming)
 
 /// What the board says about an update. The texts are those of PROTOCOL.md, and last for the call only.
 typedef struct {

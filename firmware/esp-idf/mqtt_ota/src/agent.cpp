@@ -4,7 +4,7 @@
 #include <esp_log.h>
 #include <freertos/task.h>
 
-#include <cstdio>
+#include "join.h"
 
 namespace mqtt_ota {
 
@@ -47,8 +47,7 @@ esp_err_t Agent::prepare(const mqtt_ota_config_t &config) {
     case Begin::broken_crypto:
       return ESP_FAIL;
   }
-  snprintf(availability_, sizeof(availability_), "%s/board/%s/availability", settings_.root.data(),
-           settings_.id.data());
+  join(availability_, {settings_.root, "/board/", settings_.id, "/availability"});
   return ESP_OK;
 }
 

@@ -3,7 +3,7 @@
 #include <esp_log.h>
 #include <freertos/task.h>
 
-#include <cstdio>
+#include "join.h"
 
 namespace mqtt_ota {
 
@@ -19,10 +19,8 @@ constexpr uint32_t kGlance = 20;
 
 bool EspMqttBroker::open(esp_mqtt_client_handle_t client, const Settings &settings, size_t inbox) {
   client_ = client;
-  const auto root = static_cast<int>(settings.root.size());
-  const auto id = static_cast<int>(settings.id.size());
-  snprintf(own_, sizeof(own_), "%.*s/board/%.*s/", root, settings.root.data(), id, settings.id.data());
-  snprintf(shared_, sizeof(shared_), "%.*s/image/", root, settings.root.data());
+  join(own_, {settings.root, "/board/", settings.id, "/"});
+  join(shared_, {settings.root, "/image/"});
   inbox_ = xStreamBufferCreate(inbox + kReserve, 1);
   return inbox_ != nullptr && esp_mqtt_client_register_event(client, MQTT_EVENT_ANY, on_event_, this) == ESP_OK;
 }

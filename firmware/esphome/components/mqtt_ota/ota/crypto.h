@@ -21,7 +21,7 @@ namespace esphome::mqtt_board {
 class Crypto final : public core::Crypto {
  public:
   Crypto();
-  ~Crypto();
+  ~Crypto();  // NOLINT(bugprone-derived-method-shadowing-base-method): a destructor hides none
   Crypto(const Crypto &) = delete;
   Crypto &operator=(const Crypto &) = delete;
 

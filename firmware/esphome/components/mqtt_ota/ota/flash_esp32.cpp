@@ -11,10 +11,9 @@
 
 namespace esphome::mqtt_board {
 
-static const char *const TAG = "mqtt_ota";
-
 namespace {
 
+constexpr char kTag[] = "mqtt_ota";
 constexpr char kErased[] = "erased";
 // What flash erases fastest, in one go that nothing interrupts.
 constexpr uint32_t kEraseStep = 64 * 1024;
@@ -34,7 +33,7 @@ void Flash::restart_now() {
   if (goes_back) {
     // Restarts, unless there is nothing to go back to. The safe way would first confirm what runs.
     esp_ota_mark_app_invalid_rollback_and_reboot();
-    ESP_LOGE(TAG, "There is no image to go back to");
+    ESP_LOGE(kTag, "There is no image to go back to");
     return;
   }
   App.safe_reboot();
@@ -42,7 +41,7 @@ void Flash::restart_now() {
 
 bool Flash::begin(uint32_t size) {
   // The slot is the way back no more: what runs must not be on trial, as after an update that came another way.
-  if (!this->confirm()) ESP_LOGW(TAG, "The running image could not be confirmed");
+  if (!this->confirm()) ESP_LOGW(kTag, "The running image could not be confirmed");
   this->size_ = size;
   return this->note_erased_(0);
 }
@@ -70,7 +69,7 @@ bool Flash::activate() {
   watchdog::WatchdogManager watchdog(kPatience);
   const esp_err_t result = esp_ota_set_boot_partition(this->next_);
   if (result != ESP_OK)
-    ESP_LOGE(TAG, "The boot loader would not start this image (error 0x%x)", static_cast<unsigned>(result));
+    ESP_LOGE(kTag, "The boot loader would not start this image (error 0x%x)", static_cast<unsigned>(result));
   return result == ESP_OK;
 }
 

@@ -16,10 +16,9 @@ namespace esphome::mqtt_board {
 
 namespace fs = std::filesystem;
 
-static const char *const TAG = "mqtt_ota";
-
 namespace {
 
+constexpr char kTag[] = "mqtt_ota";
 constexpr uint32_t kCapacity = 64 * 1024 * 1024;
 // Of an ELF header: magic, class, byte order, version; and at 18 the machine.
 constexpr size_t kElfHead = 20;
@@ -59,7 +58,7 @@ bool is_akin(const fs::path &path) {
 bool move(const fs::path &from, const fs::path &to) {
   std::error_code failure;
   fs::rename(from, to, failure);
-  if (failure) ESP_LOGE(TAG, "%s: %s", from.c_str(), failure.message().c_str());
+  if (failure) ESP_LOGE(kTag, "%s: %s", from.c_str(), failure.message().c_str());
   return !failure;
 }
 
@@ -76,7 +75,7 @@ bool Flash::setup() {
   if (trial == Trial::none) return true;
   if (checksum(program()) != crc) return this->save_(this->active_, Trial::none, 0);
   if (trial == Trial::started) {
-    ESP_LOGW(TAG, "The new program ended before it had proved itself: going back");
+    ESP_LOGW(kTag, "The new program ended before it had proved itself: going back");
     if (!this->go_back_()) return false;
     arch_restart();
   }
@@ -125,7 +124,7 @@ bool Flash::activate() {
   this->slot_.close();
   std::error_code failure;
   if (!is_akin(slot())) {
-    ESP_LOGE(TAG, "This is no program for this machine");
+    ESP_LOGE(kTag, "This is no program for this machine");
     return false;
   }
   fs::permissions(slot(), fs::status(program(), failure).permissions(), failure);

@@ -10,10 +10,9 @@
 
 namespace esphome::mqtt_board {
 
-static const char *const TAG = "mqtt_ota";
-
 namespace {
 
+constexpr char kTag[] = "mqtt_ota";
 constexpr int kKeepAlive = 15;
 constexpr uint32_t kRetry = 1000;
 constexpr uint32_t kFarewell = 2000;
@@ -62,7 +61,7 @@ void Link::loop(bool waits) {
   this->retry_at_ = millis() + kRetry;
   const int result = mosquitto_connect(this->client_, this->host_.c_str(), this->port_, kKeepAlive);
   if (result != MOSQ_ERR_SUCCESS)
-    ESP_LOGW(TAG, "%s:%u: %s", this->host_.c_str(), this->port_, mosquitto_strerror(result));
+    ESP_LOGW(kTag, "%s:%u: %s", this->host_.c_str(), this->port_, mosquitto_strerror(result));
 }
 
 void Link::close() {
@@ -97,7 +96,7 @@ void Link::on_connect_(mosquitto *, void *link, int code) {
   auto &self = *static_cast<Link *>(link);
   self.connected_ = code == 0;
   self.unacknowledged_ = 0;
-  if (code != 0) ESP_LOGW(TAG, "The broker refused: %s", mosquitto_connack_string(code));
+  if (code != 0) ESP_LOGW(kTag, "The broker refused: %s", mosquitto_connack_string(code));
 }
 
 void Link::on_disconnect_(mosquitto *, void *link, int) {

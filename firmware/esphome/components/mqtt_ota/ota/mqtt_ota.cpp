@@ -9,10 +9,9 @@
 
 namespace esphome::mqtt_board {
 
-static const char *const TAG = "mqtt_ota";
-
 namespace {
 
+constexpr char kTag[] = "mqtt_ota";
 // For what was published to go out.
 constexpr uint32_t kFarewell = 1000;
 constexpr uint16_t kMostChunks = 64;
@@ -59,7 +58,7 @@ void MqttOta::setup() {
 /// Say who this is, and what it has for an image.
 bool MqttOta::describe_() {
   if (!this->store_.setup() || !this->flash_.setup()) {
-    ESP_LOGE(TAG, "There is no second slot for an image, or nowhere to remember one");
+    ESP_LOGE(kTag, "There is no second slot for an image, or nowhere to remember one");
     return false;
   }
   core::Settings &is = this->settings_;
@@ -84,22 +83,27 @@ bool MqttOta::begin_() {
   this->block_.resize(std::max<size_t>(is.block_size, core::kMaxAnnounce));
   const uint32_t chunks = core::Held::chunk_count(core::block_count(this->flash_.capacity(), is.block_size));
   const auto kept = static_cast<uint16_t>(std::clamp<uint32_t>(chunks, 1, kMostChunks));
-  this->held_.resize(kept * core::Held::kChunkBytes);
-  const core::Memory memory{this->block_.data(), this->block_.size(), this->held_.data(), kept};
-  this->board_.emplace(
-      is, core::Ports{this->flash_, this->flash_, this->crypto_, this->clock_, this->store_, this->link_, *this},
-      memory);
-  const core::Begin begun = this->board_->begin();
-  if (begun != core::Begin::good) ESP_LOGE(TAG, "No board can be like this (%u)", static_cast<unsigned>(begun));
+  this->held_.resize(size_t{kept} * core::Held::kChunkBytes);
+  const core::Memory memory{
+      .block = this->block_.data(), .block_size = this->block_.size(), .held = this->held_.data(), .held_chunks = kept};
+  const core::Ports ports{.slot = this->flash_,
+                          .boot = this->flash_,
+                          .crypto = this->crypto_,
+                          .clock = this->clock_,
+                          .store = this->store_,
+                          .broker = this->link_,
+                          .listener = *this};
+  const core::Begin begun = this->made_.emplace(is, ports, memory).begin();
+  if (begun != core::Begin::good) ESP_LOGE(kTag, "No board can be like this (%u)", static_cast<unsigned>(begun));
   return begun == core::Begin::good;
 }
 
 void MqttOta::loop() {
-  this->link_.loop(this->board_->is_transferring());
+  this->link_.loop(this->board_().is_transferring());
   this->follow_connection_();
   this->take_waiting_();
-  this->board_->loop();
-  if (this->board_->is_transferring()) {
+  this->board_().loop();
+  if (this->board_().is_transferring()) {
     this->haste_.start();
   } else {
     this->haste_.stop();
@@ -112,14 +116,14 @@ void MqttOta::follow_connection_() {
   if (this->link_.is_connected() == this->online_) return;
   this->online_ = !this->online_;
   if (this->online_) {
-    this->board_->connected();
+    this->board_().connected();
   } else {
-    this->board_->disconnected();
+    this->board_().disconnected();
   }
 }
 
 void MqttOta::hear(core::Text topic, core::Bytes payload) {
-  if (!topic.ends_with("/offer") && !topic.ends_with("/cancel")) return this->board_->received(topic, payload);
+  if (!topic.ends_with("/offer") && !topic.ends_with("/cancel")) return this->board_().received(topic, payload);
   if (payload.size > this->waiting_.size()) return this->on_dropped("too long");
   this->waiting_topic_.assign(topic.data(), topic.size());
   std::copy_n(payload.data, payload.size, this->waiting_.begin());
@@ -128,16 +132,16 @@ void MqttOta::hear(core::Text topic, core::Bytes payload) {
 
 void MqttOta::take_waiting_() {
   if (this->waiting_topic_.empty()) return;
-  this->board_->received(this->waiting_topic_, {this->waiting_.data(), this->waiting_size_});
+  this->board_().received(this->waiting_topic_, {this->waiting_.data(), this->waiting_size_});
   this->waiting_topic_.clear();
 }
 
 /// Take back an image that has not reached the broker in time: one that has is judged by the core.
 void MqttOta::judge_trial_() {
-  if (!Flash::can_roll_back() || !this->board_->is_pending()) return;
+  if (!Flash::can_roll_back() || !this->board_().is_pending()) return;
   if (this->online_ || this->flash_.is_restart_due()) return;
   if (millis() - this->begun_at_ < this->trial_) return;
-  ESP_LOGE(TAG, "The broker was not reached in time: going back to the image before");
+  ESP_LOGE(kTag, "The broker was not reached in time: going back to the image before");
   this->begun_at_ = millis();
   this->flash_.roll_back();
 }
@@ -154,34 +158,34 @@ void MqttOta::restart_when_due_() {
 }
 
 void MqttOta::on_shutdown() {
-  if (this->board_) this->link_.close();
+  if (this->made_) this->link_.close();
 }
 
 void MqttOta::on_announce(bool pending) {
-  ESP_LOGI(TAG, "Announced %s as version %s%s", this->id_.c_str(), std::string(this->settings_.version).c_str(),
+  ESP_LOGI(kTag, "Announced %s as version %s%s", this->id_.c_str(), std::string(this->settings_.version).c_str(),
            pending ? ", on trial" : "");
 }
 
 void MqttOta::on_dropped(const char *cause) {
-  ESP_LOGD(TAG, "Dropped a message: %s", cause);
+  ESP_LOGD(kTag, "Dropped a message: %s", cause);
 }
 
 void MqttOta::on_status(const core::Status &status, uint16_t) {
   const uint32_t size = this->flash_.image_size();
-  ESP_LOGI(TAG, "Update: %s, %" PRIu32 " of %" PRIu32 " bytes %s", core::name_of(status.state), status.held, size,
+  ESP_LOGI(kTag, "Update: %s, %" PRIu32 " of %" PRIu32 " bytes %s", core::name_of(status.state), status.held, size,
            core::name_of(status.reason));
-  const float progress = size == 0 ? 0.0f : 100.0f * static_cast<float>(status.held) / static_cast<float>(size);
+  const float progress = size == 0 ? 0.0F : 100.0F * static_cast<float>(status.held) / static_cast<float>(size);
   switch (status.state) {
     case core::State::transferring:
     case core::State::verifying:
-      if (!this->told_begin_) this->tell_(ota::OTA_STARTED, 0.0f, 0);
+      if (!this->told_begin_) this->tell_(ota::OTA_STARTED, 0.0F, 0);
       this->told_begin_ = true;
       return this->tell_(ota::OTA_IN_PROGRESS, progress, 0);
     case core::State::rebooting:
-      if (this->told_begin_) this->tell_(ota::OTA_COMPLETED, 100.0f, 0);
+      if (this->told_begin_) this->tell_(ota::OTA_COMPLETED, 100.0F, 0);
       break;
     case core::State::failed:
-      if (this->told_begin_ && !this->board_->is_transferring())
+      if (this->told_begin_ && !this->board_().is_transferring())
         this->tell_(ota::OTA_ERROR, progress, code_of(status.reason));
       break;
     case core::State::cancelled:
@@ -190,7 +194,7 @@ void MqttOta::on_status(const core::Status &status, uint16_t) {
     default:
       return;
   }
-  if (!this->board_->is_transferring()) this->told_begin_ = false;
+  if (!this->board_().is_transferring()) this->told_begin_ = false;
 }
 
 /// Run the user's automations, later: they may do what must not be done while messages are handed out.
@@ -201,7 +205,7 @@ void MqttOta::tell_(ota::OTAState state, float progress, uint8_t error) {
 }
 
 void MqttOta::dump_config() {
-  ESP_LOGCONFIG(TAG,
+  ESP_LOGCONFIG(kTag,
                 "Over-The-Air updates over MQTT:\n"
                 "  Board: %s/board/%s\n"
                 "  Version: %s\n"
@@ -213,7 +217,7 @@ void MqttOta::dump_config() {
                 std::string(this->settings_.root).c_str(), this->id_.c_str(),
                 std::string(this->settings_.version).c_str(), this->flash_.capacity(), this->settings_.window,
                 this->settings_.block_size, this->keys_.size(), YESNO(Flash::can_roll_back()));
-  if (this->keys_.empty()) ESP_LOGCONFIG(TAG, "  Takes images that nobody has signed");
+  if (this->keys_.empty()) ESP_LOGCONFIG(kTag, "  Takes images that nobody has signed");
 }
 
 }  // namespace esphome::mqtt_board

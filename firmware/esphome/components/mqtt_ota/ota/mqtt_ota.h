@@ -24,6 +24,7 @@ class Clock final : public core::Clock {
 };
 
 /// A board of the native protocol: the portable core, and what ESPHome has for it.
+// NOLINTNEXTLINE(misc-multiple-inheritance): a component of ESPHome's, and a listener whose calls are all optional.
 class MqttOta final : public ota::OTAComponent, public core::Listener, public Hearer {
  public:
   MqttOta();
@@ -62,6 +63,8 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   void on_dropped(const char *cause) override;
 
  protected:
+  /// The board, for whatever ESPHome calls only after a `setup` that went well.
+  core::Board &board_() { return *this->made_; }  // NOLINT(bugprone-unchecked-optional-access)
   bool describe_();
   bool begin_();
   void follow_connection_();
@@ -82,7 +85,7 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   Crypto crypto_;
   Clock clock_;
   Link link_;
-  std::optional<core::Board> board_;
+  std::optional<core::Board> made_;
   HighFrequencyLoopRequester haste_;
   // An offer or a cancel: they make the board subscribe, which must not happen while the client hands out messages.
   std::array<uint8_t, core::kMaxOffer> waiting_;

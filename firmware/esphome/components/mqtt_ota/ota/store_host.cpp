@@ -1,7 +1,7 @@
 #ifdef USE_HOST
 #include "store_host.h"
 
-#include <cstring>
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <system_error>
@@ -43,7 +43,7 @@ bool Store::setup() {
 size_t Store::get(const char *name, uint8_t *into, size_t size) {
   const std::string value = read_file(state_folder() / name);
   if (value.empty() || value.size() > size) return 0;
-  memcpy(into, value.data(), value.size());
+  std::ranges::copy(value, into);
   return value.size();
 }
 
