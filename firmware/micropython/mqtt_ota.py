@@ -1,7 +1,8 @@
+# Put together by assemble.py from the modules in agent/: change those, never this file.
 """MQTT OTA for MicroPython: lets Home Assistant replace the files of an application, all of them or none.
 
 Copy this one file to the board. `example_main.py` shows its use, `README.md` says what it does and what it cannot do,
-`../PROTOCOL.md` is the contract with Home Assistant. In its order: what travels, signatures, files, MQTT, wants, the agent.
+`../PROTOCOL.md` is the contract with Home Assistant.
 """
 
 import binascii
@@ -15,36 +16,77 @@ import struct
 import sys
 import time
 
+# ---- Texts and numbers, as manifests, releases and messages write them
+
+CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
+
+def is_board_id(text):
+    """Tell whether a text may be the id of a board."""
+    return 1 <= len(text) <= 64 and all(c in CHARACTERS for c in text) and text not in (".", "..")
+
+
+def is_hex(text, length):
+    """Tell whether a text is so many hex digits."""
+    return len(text) == length and all(c in "0123456789abcdef" for c in text)
+
+
+def is_line(text):
+    """Tell whether a text is 1 to 64 bytes without control characters."""
+    return 0 < len(text.encode()) <= 64 and all(ord(c) >= 32 and ord(c) != 127 for c in text)
+
+
+def to_hex(raw):
+    """Write bytes as hex digits."""
+    return str(binascii.hexlify(raw), "utf-8")
+
+
+def to_number(text):
+    """Read a decimal of 32 bits; ValueError for any other text."""
+    if not 1 <= len(text) <= 10 or not all(c in "0123456789" for c in text) or (text[0] == "0" and text != "0"):
+        raise ValueError("number")
+    number = int(text)
+    if number > 0xFFFFFFFF:
+        raise ValueError("number")
+    return number
+
+
+def text_in(fields, name):
+    """Return a text of a message; ValueError where it is none."""
+    text = fields.get(name)
+    if not isinstance(text, str):
+        raise ValueError(name)
+    return text
+
+
+def number_in(fields, name, low, high):
+    """Return a number of a message; ValueError where it is none, or out of bounds."""
+    number = fields.get(name)
+    if type(number) is not int or not low <= number <= high:
+        raise ValueError(name)
+    return number
+
+
+# ---- Blocks on the wire: the frames that bring them, the wants that ask for them
+
 try:
     import deflate
 except ImportError:  # a small port: blocks come raw
     deflate = None
 
-PROTOCOL = 1
-CHIP = "MicroPython"
-
-# ---- What travels
-
-
-class Refused(Exception):
-    """An offer that must not be taken; the first argument is the reason to answer, the second more for people."""
-
-
 MIN_BLOCK = 256
 MAX_BLOCK = 16384
-_FRAME = "<BB8sIHI"
-_FRAME_HEAD = 20
-_OFFER_LIMIT = 1024
+FRAME_HEAD = 20
 
 
 def parse_frame(payload):
     """Return tag, offset and block of a frame; ValueError where it is none."""
-    if not _FRAME_HEAD < len(payload) <= _FRAME_HEAD + MAX_BLOCK:
+    if not FRAME_HEAD < len(payload) <= FRAME_HEAD + MAX_BLOCK:
         raise ValueError("wrong length")
-    version, code, tag, offset, length, crc = struct.unpack_from(_FRAME, payload)
+    version, code, tag, offset, length, crc = struct.unpack_from("<BB8sIHI", payload)
     if version != 1 or not 1 <= length <= MAX_BLOCK:
         raise ValueError("wrong head")
-    block = payload[_FRAME_HEAD:]
+    block = payload[FRAME_HEAD:]
     if code == 1:
         block = _inflate(block, length)
     elif code:
@@ -73,144 +115,7 @@ def write_want(tag, block_size, first, count, probe):
     return head + ((1 << count) - 1).to_bytes((count + 7) // 8, "little")
 
 
-def parse_session(payload):
-    """Return the session that a message names, and all its fields; ValueError where there is none."""
-    if len(payload) > _OFFER_LIMIT:
-        raise ValueError("too long")
-    try:
-        fields = json.loads(str(payload, "utf-8"))
-    except (ValueError, RuntimeError):  # RuntimeError: nested beyond reason
-        raise ValueError("not JSON")
-    session = fields.get("session") if isinstance(fields, dict) else None
-    if not isinstance(session, str) or not _is_hex(session, 16):
-        raise ValueError("no session")
-    return session, fields
-
-
-def _is_hex(text, length):
-    return len(text) == length and all(c in "0123456789abcdef" for c in text)
-
-
-_MANIFEST = ("model", "chip", "version", "size", "sha256", "counter")
-
-
-def parse_manifest(text):
-    """Read a canonical manifest into a dict; ValueError for any other text."""
-    lines = text.split("\n")
-    if len(lines) != 8 or lines[0] != "mqtt_ota 1" or lines[7]:
-        raise ValueError("manifest")
-    manifest = {}
-    for key, line in zip(_MANIFEST, lines[1:7]):
-        if not line.startswith(key + "="):
-            raise ValueError(key)
-        manifest[key] = line[len(key) + 1 :]
-    manifest["size"] = _decimal(manifest["size"])
-    manifest["counter"] = _decimal(manifest["counter"])
-    chip = manifest["chip"]
-    valid = (
-        manifest["size"] > 0
-        and (not manifest["model"] or is_line(manifest["model"]))
-        and is_line(manifest["version"])
-        and _is_hex(manifest["sha256"], 64)
-        and 1 <= len(chip) <= 32
-        and all(c == "-" or (c.isalpha() or c.isdigit()) and ord(c) < 128 for c in chip)
-    )
-    if not valid:
-        raise ValueError("manifest")
-    return manifest
-
-
-def is_line(text):
-    """Tell whether a text is 1 to 64 bytes without control characters."""
-    return 0 < len(text.encode()) <= 64 and all(ord(c) >= 32 and ord(c) != 127 for c in text)
-
-
-def _decimal(text):
-    if not 1 <= len(text) <= 10 or not all(c in "0123456789" for c in text) or (text[0] == "0" and text != "0"):
-        raise ValueError("number")
-    number = int(text)
-    if number > 0xFFFFFFFF:
-        raise ValueError("number")
-    return number
-
-
-def _text(fields, name):
-    text = fields.get(name)
-    if not isinstance(text, str):
-        raise ValueError(name)
-    return text
-
-
-def _integer(fields, name, low, high):
-    number = fields.get(name)
-    if type(number) is not int or not low <= number <= high:
-        raise ValueError(name)
-    return number
-
-
-# ---- A release: its files in one image, after a head that names them
-
-MAGIC = "mqtt_ota files 1"
-MAX_HEAD = 8192
-MAX_FILES = 64
-MAX_NAME = 96
-# What starts the board and what repairs it stay as they are.
-RESERVED = ("boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy")
-_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-
-
-def is_safe_name(name):
-    """Tell whether a file of this name may be written: below the folder, not hidden, not what starts the board."""
-    steps = name.split("/")
-    return (
-        len(name) <= MAX_NAME
-        and all(step and step[0] != "." and all(c in _NAME for c in step) for step in steps)
-        and name.lower() not in RESERVED
-    )
-
-
-def read_release(file, size):
-    """Return version and files (name, size, sha256, offset) of the image in a file; ValueError where it is none."""
-    head = file.read(min(size, MAX_HEAD))
-    end = head.find(b"\n\n")
-    if end < 0:
-        raise ValueError("no head")
-    lines = str(head[:end], "utf-8").split("\n")
-    if len(lines) < 4 or lines[0] != MAGIC or lines[1][:8] != "project=" or lines[2][:8] != "version=":
-        raise ValueError("head")
-    if (len(lines[1]) > 8 and not is_line(lines[1][8:])) or not is_line(lines[2][8:]):
-        raise ValueError("head")
-    files = []
-    offset = end + 2
-    for line in lines[3:]:
-        files.append(_read_file_line(line, offset))
-        offset += files[-1][1]
-    if offset != size or len(files) > MAX_FILES or _collide([name for name, _, _, _ in files]):
-        raise ValueError("files")
-    return lines[2][8:], files
-
-
-def _read_file_line(line, offset):
-    words = line.split(" ")
-    if len(words) != 3 or words[0][:5] != "file=" or not _is_hex(words[1], 64) or not is_safe_name(words[2]):
-        raise ValueError("file")
-    return words[2], _decimal(words[0][5:]), words[1], offset
-
-
-def _collide(names):
-    """Tell whether two names are one on a file system that ignores case, or one is a folder of another."""
-    taken = set()
-    folders = set()
-    for name in names:
-        steps = name.lower().split("/")
-        if "/".join(steps) in taken:
-            return True
-        taken.add("/".join(steps))
-        folders.update("/".join(steps[:length]) for length in range(1, len(steps)))
-    return bool([name for name in taken if name in folders])
-
-
-# ---- Signatures: ECDSA on P-256. Nothing here is secret, so nothing need be constant in time.
+# ---- Signatures: ECDSA on P-256. Nothing here is secret, so nothing need be constant in time
 
 _P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 _N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -234,7 +139,7 @@ def load_key(text):
     x, y = int.from_bytes(raw[1:33], "big"), int.from_bytes(raw[33:], "big")
     if x >= _P or y >= _P or (y * y - (x * x - 3) * x - _B) % _P:
         raise ValueError("key")
-    return (x, y, 1), _hex(hashlib.sha256(raw).digest())[:16]
+    return (x, y, 1), to_hex(hashlib.sha256(raw).digest())[:16]
 
 
 def is_signed(text, signature, point):
@@ -302,31 +207,266 @@ def _add(p, q):
     return x3, (r * (v - x3) - s1 * hhh) % _P, h * p[2] * q[2] % _P
 
 
-# ---- Files: the journal, the image as it comes, the files before and after. Every step can be done again.
+# ---- Offers: what one must say, and why one is refused
 
-_SWAP, _TRIAL, _UNDO = "swap", "trial", "undo"
-_PIECE = 1024
+PROTOCOL = 1
+OFFER_LIMIT = 1024
 
 
-class Slot:
-    """The files of the application, and what replaces them.
+class Refused(Exception):
+    """An offer that must not be taken; the first argument is the reason to answer, the second more for people."""
 
-    `active`, `record`, `trial` and `verdict` are dicts or None, as the journal keeps them. A release is decided on by
-    one write of the journal; `boot` does what is left of it, however often the power goes meanwhile.
-    """
 
-    def __init__(self, folder, starts):
-        self._root = folder if folder.endswith("/") else folder + "/"
-        self._home = self._root + ".mqtt_ota/"
-        self._starts = starts
-        self._file = None
-        _make_folder(self._home[:-1])
-        self._journal = self._read_journal("journal.json")
+def parse_session(payload):
+    """Return the session that a message names, and all its fields; ValueError where there is none."""
+    if len(payload) > OFFER_LIMIT:
+        raise ValueError("too long")
+    try:
+        fields = json.loads(str(payload, "utf-8"))
+    except (ValueError, RuntimeError):  # RuntimeError: nested beyond reason
+        raise ValueError("not JSON")
+    session = fields.get("session") if isinstance(fields, dict) else None
+    if not isinstance(session, str) or not is_hex(session, 16):
+        raise ValueError("no session")
+    return session, fields
+
+
+def parse_manifest(text):
+    """Read a canonical manifest into a dict; ValueError for any other text."""
+    lines = text.split("\n")
+    if len(lines) != 8 or lines[0] != "mqtt_ota 1" or lines[7]:
+        raise ValueError("manifest")
+    manifest = {}
+    for key, line in zip(("model", "chip", "version", "size", "sha256", "counter"), lines[1:7]):
+        if not line.startswith(key + "="):
+            raise ValueError(key)
+        manifest[key] = line[len(key) + 1 :]
+    manifest["size"] = to_number(manifest["size"])
+    manifest["counter"] = to_number(manifest["counter"])
+    valid = (
+        manifest["size"] > 0
+        and (not manifest["model"] or is_line(manifest["model"]))
+        and is_line(manifest["version"])
+        and is_hex(manifest["sha256"], 64)
+        and 1 <= len(manifest["chip"]) <= 32
+        and all(c in CHARACTERS and c not in "_." for c in manifest["chip"])
+    )
+    if not valid:
+        raise ValueError("manifest")
+    return manifest
+
+
+def parse_offer(session, fields, own_topic, root, about):
+    """Read an offer to the board that announces this; ValueError says which of its fields is wrong."""
+    if type(fields.get("protocol")) is not int or fields["protocol"] != PROTOCOL:
+        raise ValueError("protocol")
+    text = text_in(fields, "manifest")
+    facts = parse_manifest(text)
+    if text_in(fields, "transport") != "blocks":
+        raise ValueError("transport")
+    topic = text_in(fields, "topic")
+    if topic not in (own_topic, root + "/image/" + facts["sha256"][:16]):
+        raise ValueError("topic")
+    block_size = number_in(fields, "block_size", MIN_BLOCK, MAX_BLOCK)
+    window = number_in(fields, "window", 1, 256)
+    if text_in(fields, "encoding") not in ("raw", "deflate"):
+        raise ValueError("encoding")
+    return {
+        "session": session,
+        "manifest": text,
+        "facts": facts,
+        "topic": topic,
+        "block_size": min(block_size, about["block_size"]),
+        "window": min(window, about["window"]),
+        "signature": "" if fields.get("signature") is None else text_in(fields, "signature"),
+    }
+
+
+def check_offer(offer, about, counter, keys, running, arriving):
+    """Raise Refused with the first reason that applies; the last two are SHA-256 or None."""
+    facts = offer["facts"]
+    if facts["model"] not in ("", about["model"]):
+        raise Refused("model")
+    if facts["chip"] != about["chip"]:
+        raise Refused("chip")
+    if facts["size"] > about["slot_size"]:
+        raise Refused("size")
+    if facts["counter"] < counter:
+        raise Refused("counter")
+    if keys and not any(is_signed(offer["manifest"], offer["signature"], point) for point, _ in keys):
+        raise Refused("signature")
+    if facts["sha256"] == running:
+        raise Refused("already_running")
+    if arriving not in (None, facts["sha256"]):
+        raise Refused("busy")
+
+
+# ---- A release: its files in one image, after a head that names them
+
+MAGIC = "mqtt_ota files 1"
+MAX_HEAD = 8192
+MAX_FILES = 64
+MAX_NAME = 96
+# What starts the board and what repairs it stay as they are.
+RESERVED = ("boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy")
+# So does what tells one board from the next.
+SETTINGS = "settings.json"
+# What the agent and `main.py` import. MicroPython prefers a file of that name: neither might start, and nobody would undo it.
+MODULES = "asyncio binascii deflate hashlib io json machine mqtt_ota network os select socket ssl struct sys time tls"
+
+
+def is_safe_name(name):
+    """Tell whether a file of this name may be written: below the folder, not hidden, not what starts the board."""
+    steps = name.split("/")
+    return (
+        len(name) <= MAX_NAME
+        and all(step and step[0] != "." and all(c in CHARACTERS for c in step) for step in steps)
+        and name.lower() not in RESERVED
+    )
+
+
+def is_in_the_way(name):
+    """Tell whether a file of this name would stand before what the board itself needs."""
+    steps = name.lower().split("/")
+    if len(steps) > 1 and steps[0] == "lib":
+        steps = steps[1:]
+    # A folder is a module as well as a file is.
+    first, kind = (steps[0], "") if len(steps) > 1 else (steps[0].replace(".mpy", ".py"), ".py")
+    return name.lower() == SETTINGS or first in [module + kind for module in MODULES.split()]
+
+
+def read_release(file, size):
+    """Return version and files (name, size, sha256, offset) of the image in a file; ValueError where it is none."""
+    head = file.read(min(size, MAX_HEAD))
+    end = head.find(b"\n\n")
+    if end < 0:
+        raise ValueError("no head")
+    lines = str(head[:end], "utf-8").split("\n")
+    if len(lines) < 4 or lines[0] != MAGIC or lines[1][:8] != "project=" or lines[2][:8] != "version=":
+        raise ValueError("head")
+    if (len(lines[1]) > 8 and not is_line(lines[1][8:])) or not is_line(lines[2][8:]):
+        raise ValueError("head")
+    files = []
+    offset = end + 2
+    for line in lines[3:]:
+        files.append(_read_file_line(line, offset))
+        offset += files[-1][1]
+    if offset != size or len(files) > MAX_FILES or _collide([name for name, _, _, _ in files]):
+        raise ValueError("files")
+    return lines[2][8:], files
+
+
+def _read_file_line(line, offset):
+    words = line.split(" ")
+    if len(words) != 3 or words[0][:5] != "file=" or not is_hex(words[1], 64):
+        raise ValueError("file")
+    if not is_safe_name(words[2]) or is_in_the_way(words[2]):
+        raise ValueError("no name for a file: " + words[2])
+    return words[2], to_number(words[0][5:]), words[1], offset
+
+
+def _collide(names):
+    """Tell whether two names are one on a file system that ignores case, or one is a folder of another."""
+    taken = set()
+    folders = set()
+    for name in names:
+        steps = name.lower().split("/")
+        if "/".join(steps) in taken:
+            return True
+        taken.add("/".join(steps))
+        folders.update("/".join(steps[:length]) for length in range(1, len(steps)))
+    return bool([name for name in taken if name in folders])
+
+
+# ---- Files and folders: what every file system of a board can do with them
+
+PIECE = 1024
+
+
+def size_of(path):
+    """Return the size of a file in bytes, None where there is none; OSError for a folder."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    if stat[0] & 0x4000:
+        raise OSError(path + " is a folder")
+    return stat[6]
+
+
+def hash_of(path):
+    """Return the SHA-256 of a file as it reads back."""
+    sha256 = hashlib.sha256()
+    buffer = bytearray(PIECE)
+    view = memoryview(buffer)
+    with open(path, "rb") as file:
+        while True:
+            count = file.readinto(buffer)
+            if not count:
+                return to_hex(sha256.digest())
+            sha256.update(view[:count])
+
+
+def remove(path):
+    """Remove a file, if it is there."""
+    if size_of(path) is not None:
+        os.remove(path)
+
+
+def replace(path, target):
+    """Rename a file over another one, if need be in two steps."""
+    try:
+        os.rename(path, target)
+    except OSError:
+        os.remove(target)
+        os.rename(path, target)
+
+
+def make_folder(path):
+    """Make a folder, if it is not there."""
+    try:
+        os.mkdir(path)
+    except OSError:
+        if not os.stat(path)[0] & 0x4000:
+            raise
+
+
+def folders_of(name):
+    """Return the folders in which a file lies, the outermost first."""
+    steps = name.split("/")
+    return ["/".join(steps[:length]) for length in range(1, len(steps))]
+
+
+def make_folders(root, name):
+    """Make the folders of a file."""
+    for folder in folders_of(name):
+        make_folder(root + folder)
+
+
+def remove_folders(root, name):
+    """Remove the folders of a file that are empty: MicroPython would import a folder `lamp` before a file `lamp.py`."""
+    for folder in reversed(folders_of(name)):
+        try:
+            os.rmdir(root + folder)
+        except OSError:  # something else lies in it, or it is gone
+            pass
+
+
+# ---- The journal: one small file with what must survive a power cut
+
+
+class Journal:
+    """`active`, `record`, `trial` and `verdict`, each a dict or None, and `counter`. `active` is the release that was confirmed last."""
+
+    def __init__(self, home):
+        self._home = home
+        make_folder(home[:-1])
+        self._journal = self._read("journal.json")
         if self._journal is None:
             # The power went while the new one took the old one's place, on a file system that cannot do that at once.
-            self._journal = self._read_journal("journal.new")
+            self._journal = self._read("journal.new")
             if self._journal is not None:
-                _replace(self._home + "journal.new", self._home + "journal.json")
+                replace(home + "journal.new", home + "journal.json")
         if self._journal is None:
             self._journal = {}
 
@@ -340,10 +480,60 @@ class Slot:
         """The highest security counter that was ever confirmed."""
         return self._journal.get("counter", 0)
 
+    def save(self, **changes):
+        """Change it, wholly or not at all: OSError for not at all."""
+        journal = dict(self._journal)
+        journal.update(changes)
+        text = json.dumps(journal).encode()
+        with open(self._home + "journal.new", "wb") as file:
+            file.write(b"%08x " % binascii.crc32(text))
+            file.write(text)
+        _sync()
+        replace(self._home + "journal.new", self._home + "journal.json")
+        _sync()
+        self._journal = journal
+
+    def _read(self, name):
+        try:
+            with open(self._home + name, "rb") as file:
+                crc, text = file.read(9), file.read()
+            return json.loads(text) if crc == b"%08x " % binascii.crc32(text) else None
+        except (OSError, ValueError):
+            return None
+
+
+def _sync():
+    if hasattr(os, "sync"):
+        os.sync()
+
+
+# ---- The slot: the image as it comes, the files before and after. Every step can be done again
+
+_SWAP, _TRIAL, _UNDO = "swap", "trial", "undo"
+
+
+class Slot(Journal):
+    """The files of the application, and what replaces them.
+
+    A release is decided on by one write of the journal; `boot` does what is left of it, however often the power goes meanwhile.
+    """
+
+    def __init__(self, folder, starts):
+        self._root = folder if folder.endswith("/") else folder + "/"
+        super().__init__(self._root + ".mqtt_ota/")
+        self._image = self._home + "image"
+        self._starts = starts
+        self._file = None
+
+    @property
+    def is_on_trial(self):
+        """Whether what runs has still to prove itself."""
+        return self.trial is not None and self.trial["phase"] == _TRIAL
+
     @property
     def running(self):
-        """The release whose files are in place: a dict with version and sha256, None before the first."""
-        return self.trial if self.trial and self.trial["phase"] == _TRIAL else self.active
+        """The release whose files are in place: a dict with version and sha256, empty before the first."""
+        return (self.trial if self.is_on_trial else self.active) or {}
 
     def boot(self):
         """Finish or undo what was interrupted, and count the starts of a release on trial."""
@@ -358,89 +548,117 @@ class Slot:
             elif trial["starts"] >= self._starts:
                 self.roll_back("boot")
             else:
-                trial["starts"] += 1
-                self.save(trial=trial)
+                self._count_start(trial)
         except OSError:
             # The files of the application are as good as they get; the next start tries again.
             pass
 
-    def save(self, **changes):
-        """Change the journal, wholly or not at all."""
-        self._journal.update(changes)
-        text = json.dumps(self._journal).encode()
-        with open(self._home + "journal.new", "wb") as file:
-            file.write(b"%08x " % binascii.crc32(text))
-            file.write(text)
-        self._sync()
-        _replace(self._home + "journal.new", self._home + "journal.json")
-        self._sync()
+    def _count_start(self, trial):
+        try:
+            self.save(trial=dict(trial, starts=trial["starts"] + 1))
+        except OSError:
+            # A start that cannot be counted could be repeated for ever.
+            self.roll_back("boot")
+
+    # -- The image
 
     def held(self, record):
         """Return how many bytes the image has of which a record tells."""
-        return min(_size(self._home + "image") or 0, record["size"])
+        return min(size_of(self._image) or 0, record["size"])
 
     def begin(self, record):
         """Make room for an image; OSError where there is none."""
-        self.close()
-        self.save(record=None)
-        _remove(self._home + "image")
+        self.drop()
         if hasattr(os, "statvfs"):
             space = os.statvfs(self._home[:-1])
             # The image, its files, and the journal.
             if space[0] * space[3] < 2 * record["size"] + 16384:
                 raise OSError("no room")
-        open(self._home + "image", "wb").close()
         self.save(record=record)
 
     def write(self, offset, block):
         """Write a block where the image ends, or over what a power cut left of it."""
         if self._file is None:
-            self._file = open(self._home + "image", "r+b")
+            self._file = open(self._image, "wb" if size_of(self._image) is None else "r+b")
         self._file.seek(offset)
         self._file.write(block)
         self._file.flush()
 
     def close(self):
         """Let go of the image."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        try:
+            if file is not None:
+                file.close()
+        except OSError:  # it is read back before it counts
+            pass
+
+    def drop(self):
+        """Forget the image; first of all it makes room, so that this can be noted on a full flash."""
+        self.close()
+        remove(self._image)
+        self._sweep()
+        self.save(record=None)
 
     def digest(self):
         """Return the SHA-256 of the image as it reads back."""
         self.close()
-        return self._hash(self._home + "image")
+        return hash_of(self._image)
 
     def read_release(self):
         """Return version and files of the image; ValueError where it is none."""
-        with open(self._home + "image", "rb") as file:
-            return read_release(file, _size(self._home + "image"))
+        with open(self._image, "rb") as file:
+            return read_release(file, size_of(self._image))
+
+    # -- The files
 
     def unpack(self):
         """Write the files of the image aside and decide to use them; ValueError where it is no release."""
         version, files = self.read_release()
         self._sweep()
-        plan = []
-        for name, size, sha256, offset in files:
-            path = self._root + name
-            old = _size(path)
-            if old == size and self._hash(path) == sha256:
-                continue
-            self._extract(offset, size, "new%d" % len(plan))
-            if self._hash(self._home + "new%d" % len(plan)) != sha256:
-                raise ValueError("digest of " + name)
-            _make_folders(self._root, name)
-            plan.append([name, True, old is not None])
         names = [name for name, _, _, _ in files]
-        gone = [name for name in (self.active or {}).get("files", ()) if name not in names]
-        plan += [[name, False, True] for name in gone if _size(self._root + name) is not None]
-        record = self.record
-        trial = {key: record[key] for key in ("session", "sha256", "size", "counter")}
+        gone = self._gone(names)
+        # A name of the plan, whether it brings a file, whether it takes one away. What goes makes way for what comes.
+        plan = [[name, False, True] for name in gone]
+        for name, size, sha256, offset in files:
+            path, aside = self._root + name, self._home + "new%d" % len(plan)
+            old = size_of(path)
+            if old == size and hash_of(path) == sha256:
+                continue
+            for folder in folders_of(name):
+                if folder not in gone and _is_file(self._root + folder):
+                    raise OSError(folder + " is a file")
+            self._extract(offset, size, aside)
+            if hash_of(aside) != sha256:
+                raise ValueError("digest of " + name)
+            plan.append([name, True, old is not None])
+        trial = {key: self.record[key] for key in ("session", "sha256", "size", "counter")}
         trial.update(version=version, files=names, plan=plan, phase=_SWAP, starts=0)
         self.save(record=None, trial=trial)
 
+    def _gone(self, names):
+        """Return the files that the release before brought, and that this one lacks."""
+        try:
+            os.stat(self._root + ".MQTT_OTA")
+            spell = str.lower
+        except OSError:
+            spell = str
+        kept = [spell(name) for name in names]
+        before = self.running.get("files", ())
+        return [name for name in before if spell(name) not in kept and _is_file(self._root + name)]
+
+    def _extract(self, offset, size, path):
+        with open(self._image, "rb") as source, open(path, "wb") as target:
+            source.seek(offset)
+            while size:
+                piece = source.read(min(size, PIECE))
+                if not piece:
+                    raise OSError("image is short")
+                target.write(piece)
+                size -= len(piece)
+
     def confirm(self):
-        """Keep the release on trial."""
+        """Keep the release on trial; OSError where that cannot be noted."""
         trial = self.trial
         active = {key: trial[key] for key in ("sha256", "version", "files")}
         verdict = {
@@ -455,128 +673,74 @@ class Slot:
 
     def roll_back(self, reason):
         """Go back to the files that were there before."""
-        trial = self.trial
-        trial.update(phase=_UNDO, reason=reason)
-        self.save(trial=trial)
-        self._undo(trial)
+        # The image was kept as a reserve: a release that fills the flash must not keep itself in place by that.
+        remove(self._image)
+        self.save(trial=dict(self.trial, phase=_UNDO, reason=reason))
+        self._undo(self.trial)
 
     def _swap(self, trial):
         try:
             for place, (name, new, old) in enumerate(trial["plan"]):
                 aside, kept = self._home + "new%d" % place, self._home + "old%d" % place
-                if old and _size(kept) is None:
+                if old and size_of(kept) is None:
                     os.rename(self._root + name, kept)
-                if new and _size(aside) is not None:
+                if not new:
+                    remove_folders(self._root, name)
+                elif size_of(aside) is not None:
+                    make_folders(self._root, name)
                     os.rename(aside, self._root + name)
+            self.save(trial=dict(trial, phase=_TRIAL, starts=1))
         except OSError:
             self.roll_back("boot")
-            return
-        trial.update(phase=_TRIAL, starts=1)
-        self.save(trial=trial)
-        _remove(self._home + "image")
 
     def _undo(self, trial):
-        for place, (name, _, old) in enumerate(trial["plan"]):
+        for place, (name, _, old) in reversed(list(enumerate(trial["plan"]))):
             kept = self._home + "old%d" % place
             if not old:
                 # A file that was swapped in; one that never was is not there.
-                _remove(self._root + name)
-            elif _size(kept) is not None:
-                _replace(kept, self._root + name)
-        verdict = {"session": trial["session"], "state": "rolled_back", "reason": trial["reason"], "held": 0}
-        verdict["told"] = False
+                remove(self._root + name)
+                remove_folders(self._root, name)
+            elif size_of(kept) is not None:
+                make_folders(self._root, name)
+                replace(kept, self._root + name)
+        verdict = {
+            "session": trial["session"],
+            "state": "rolled_back",
+            "reason": trial["reason"],
+            "held": 0,
+            "told": False,
+        }
         self.save(trial=None, verdict=verdict)
         self._sweep()
 
     def _sweep(self):
-        """Remove what no release on trial needs."""
+        """Remove what no release on trial needs; what cannot be removed now can be at the next start."""
         keep = ("journal.json", "journal.new") + (("image",) if self.record else ())
         for name in os.listdir(self._home[:-1]):
             if name not in keep:
-                _remove(self._home + name)
-
-    def _extract(self, offset, size, name):
-        with open(self._home + "image", "rb") as source, open(self._home + name, "wb") as target:
-            source.seek(offset)
-            while size:
-                piece = source.read(min(size, _PIECE))
-                if not piece:
-                    raise OSError("image is short")
-                target.write(piece)
-                size -= len(piece)
-
-    def _hash(self, path):
-        sha256 = hashlib.sha256()
-        buffer = bytearray(_PIECE)
-        view = memoryview(buffer)
-        with open(path, "rb") as file:
-            while True:
-                count = file.readinto(buffer)
-                if not count:
-                    return _hex(sha256.digest())
-                sha256.update(view[:count])
-
-    def _read_journal(self, name):
-        try:
-            with open(self._home + name, "rb") as file:
-                crc, text = file.read(9), file.read()
-            return json.loads(text) if crc == b"%08x " % binascii.crc32(text) else None
-        except (OSError, ValueError):
-            return None
-
-    def _sync(self):
-        if hasattr(os, "sync"):
-            os.sync()
+                try:
+                    remove(self._home + name)
+                except OSError:
+                    pass
 
 
-def _hex(raw):
-    return str(binascii.hexlify(raw), "utf-8")
-
-
-def _size(path):
-    """Return the size of a file in bytes, None where there is none; OSError for a folder."""
+def _is_file(path):
     try:
-        stat = os.stat(path)
+        return not os.stat(path)[0] & 0x4000
     except OSError:
-        return None
-    if stat[0] & 0x4000:
-        raise OSError(path + " is a folder")
-    return stat[6]
-
-
-def _remove(path):
-    if _size(path) is not None:
-        os.remove(path)
-
-
-def _replace(path, target):
-    try:
-        os.rename(path, target)
-    except OSError:
-        os.remove(target)
-        os.rename(path, target)
-
-
-def _make_folder(path):
-    try:
-        os.mkdir(path)
-    except OSError:
-        if not os.stat(path)[0] & 0x4000:
-            raise
-
-
-def _make_folders(root, name):
-    steps = name.split("/")
-    for length in range(1, len(steps)):
-        _make_folder(root + "/".join(steps[:length]))
+        return False
 
 
 # ---- MQTT 3.1.1, as much as a board needs
 
-_CONNACK, _PUBLISH, _PUBACK, _SUBACK = 0x20, 0x30, 0x40, 0x90
-_TIMEOUT = 10
+_CONNACK, _PUBLISH, _PUBACK = 0x20, 0x30, 0x40
+_TIMEOUT = 10  # seconds without a byte in the middle of a packet, or without room to send one
+_SLOWEST = 30_000  # ms until a packet must be there
 _SCRATCH = 256
+_LONGEST_TOPIC = 512
 _MOST_UNACKNOWLEDGED = 64
+# No network; a broker that is no broker; a name without an address; a port without TLS.
+_UNREACHABLE = (OSError, ValueError, IndexError, ImportError, AttributeError)
 
 
 class Link:
@@ -590,10 +754,9 @@ class Link:
         self._limit = limit
         self._socket = None
         self._poll = None
-        self._pinged_at = self._heard_at = 0
+        self._pinged_at = self._heard_at = self._began_at = 0
         self._pid = 0
         self.unacknowledged = set()
-        self.denied = False
 
     @property
     def is_up(self):
@@ -614,7 +777,7 @@ class Link:
             self._poll = select.poll()
             self._poll.register(self._socket, select.POLLIN)
             self._greet(will_topic, will)
-        except (OSError, ValueError) as err:
+        except _UNREACHABLE as err:
             self.close()
             raise OSError(str(err))
 
@@ -652,7 +815,7 @@ class Link:
         return pid
 
     def subscribe(self, topic, qos):
-        """Hear a topic; `denied` tells later when the broker would not."""
+        """Hear a topic."""
         self._send(0x82, struct.pack(">H", self._next_pid()) + _field(topic) + bytes((qos,)))
 
     def unsubscribe(self, topic):
@@ -674,8 +837,6 @@ class Link:
             body = self._read(length)
             if kind == _PUBACK and length == 2:
                 self.unacknowledged.discard(struct.unpack(">H", body)[0])
-            elif kind == _SUBACK and length == 3 and body[2] == 0x80:
-                self.denied = True
         return True
 
     def drain(self, wait_ms):
@@ -697,29 +858,30 @@ class Link:
         self._socket = self._poll = None
 
     def _receive_message(self, kind, length, take):
-        # A topic of the board's own is shorter than 256 bytes.
-        if length > self._limit + 260:
-            while length:
-                length -= len(self._read(min(length, _SCRATCH)))
-            if kind & 0x06:
-                raise OSError("a message is too long")
-            return
-        body = self._read(length)
+        size = struct.unpack(">H", self._read(2))[0] if length >= 2 else 0
+        has_pid = kind & 0x06
+        length -= 2 + size + (2 if has_pid else 0)
+        # Nothing was subscribed to with QoS 2, nor with so long a topic.
+        if length < 0 or size > _LONGEST_TOPIC or kind & 0x04:
+            raise OSError("no MQTT")
         try:
-            start = 2 + struct.unpack_from(">H", body)[0]
-            topic, pid = str(body[2:start], "utf-8"), None
+            topic = str(self._read(size), "utf-8")
         except ValueError:
             raise OSError("no MQTT")
-        if kind & 0x06:
-            pid = body[start : start + 2]
-            start += 2
-        take(topic, body[start:])
+        pid = self._read(2) if has_pid else None
+        if length > self._limit:
+            while length:
+                length -= len(self._read(min(length, _SCRATCH)))
+        else:
+            take(topic, self._read(length))
         if pid is not None and self._socket is not None:
-            self._send(_PUBACK, pid)
+            self._send(_PUBACK, bytes(pid))
 
     def _keep_awake(self):
         """Make the broker speak now and then, so that a dead connection is found out."""
         now = time.ticks_ms()
+        if not self._keep_alive:
+            return
         if time.ticks_diff(now, self._heard_at) > 1500 * self._keep_alive:
             raise OSError("the broker is silent")
         if time.ticks_diff(now, self._pinged_at) > 500 * self._keep_alive:
@@ -742,6 +904,7 @@ class Link:
             raise OSError("cannot send")
 
     def _read_head(self):
+        self._began_at = time.ticks_ms()
         kind = self._read(1)[0]
         length = 0
         for place in range(4):
@@ -759,6 +922,8 @@ class Link:
             if not read:
                 raise OSError("the connection is lost")
             got += read
+            if time.ticks_diff(time.ticks_ms(), self._began_at) > _SLOWEST:
+                raise OSError("the broker is too slow")
         return buffer
 
 
@@ -791,7 +956,7 @@ def _secure(raw, ca, host):
     return context.wrap_socket(raw, server_hostname=host)
 
 
-# ---- Wants: an image from its start to its end, a file being written best in order
+# ---- Pulling: an image from its start to its end, a file being written best in order
 
 
 class Pull:
@@ -802,7 +967,8 @@ class Pull:
         self.next = self._asked_to = 0
         self.hopeless = False
         self.wake_at = now
-        self._tag, self._size, self._window = tag, size, window
+        self.tag = tag
+        self._size, self._window = size, window
         self._timeout = self._patience = timeout
         self._went_back_to = -1
         self._count_from(held)
@@ -838,13 +1004,13 @@ class Pull:
         if first - self.next > self._window // 2 or first >= end:
             return None
         self._asked_to = end
-        return write_want(self._tag, self.block_size, first, end - first, False)
+        return write_want(self.tag, self.block_size, first, end - first, False)
 
-    def heard(self, tag, offset, length, now):
-        """Return whether a frame brings the block that is due."""
+    def heard(self, offset, length, now):
+        """Return whether a frame of the image brings the block that is due."""
         number = offset // self.block_size
         expected = min(self.block_size, self._size - offset)
-        if tag != self._tag or offset != number * self.block_size or length != expected:
+        if offset != number * self.block_size or length != expected:
             return False
         self.probing = False
         if number != self.next:
@@ -869,22 +1035,287 @@ class Pull:
             self._tries = 0
         self._tries += 1
         self.wake_at = time.ticks_add(now, self._timeout)
-        return write_want(self._tag, self.block_size, self.next, 1, True)
+        return write_want(self.tag, self.block_size, self.next, 1, True)
 
     def _count_from(self, held):
         self._blocks = (self._size + self.block_size - 1) // self.block_size
         self.next = self._asked_to = self._blocks if held == self._size else held // self.block_size
 
 
-# ---- The agent
+# ---- An update: the offer that is taken, the blocks that come, the verdict that is said
 
 _STATUS_EVERY = 1000
+# Reasons after which a session may be offered again; and after which what is held is kept.
 _REOPENED = ("transport",)
 _RESUMED = ("transport", "timeout")
+
+
+class Updater:
+    """Brings one offer after another to its end."""
+
+    def __init__(self, id, root, about, keys, counter, slot, link, ask_timeout, give_up, on_event):
+        self.id, self.root = id, root
+        self.about, self.keys = about, keys
+        self.slot, self.link = slot, link
+        self._counter = counter
+        self._ask_timeout, self._give_up = ask_timeout, give_up
+        self._on_event = on_event
+        self._offer = self._pull = None
+        self._state = ""
+        self._said_at = self._heard_at = self._verdict_pid = 0
+
+    @property
+    def counter(self):
+        """The security counter below which nothing is taken."""
+        return max(self._counter, self.slot.counter)
+
+    def topic(self, kind):
+        """Return one of the board's topics."""
+        return self.root + "/board/" + self.id + "/" + kind
+
+    def receive(self, topic, payload):
+        """Take a message."""
+        session = ""
+        try:
+            if topic == self.topic("offer"):
+                session, fields = parse_session(payload)
+                self.receive_offer(session, fields)
+            elif topic == self.topic("cancel"):
+                self._receive_cancel(parse_session(payload)[0])
+            elif self._pull is not None and topic == self._offer["topic"]:
+                self.receive_frame(payload)
+        except Refused as err:
+            self._say(session, "failed", 0, *err.args)
+        except ValueError as err:
+            self._tell("dropped", cause=str(err))
+
+    def receive_offer(self, session, fields):
+        """Take an offer, or answer why not."""
+        try:
+            offer = parse_offer(session, fields, self.topic("block"), self.root, self.about)
+        except ValueError as err:
+            raise Refused("offer_invalid", str(err)[:128])
+        self._tell("offer", session=session, transport="blocks")
+        verdict, trial, arriving = self.slot.verdict, self.slot.trial, self._offer
+        if trial is not None:
+            if session != trial["session"]:
+                raise Refused("busy")
+            self._say(session, "rebooting", trial["size"])
+        elif arriving is not None and all(offer[key] == arriving[key] for key in ("session", "manifest")):
+            self._go_on(offer)
+        elif verdict is not None and verdict["session"] == session and verdict["reason"] not in _REOPENED:
+            self._repeat(verdict)
+        else:
+            sha256 = arriving and arriving["facts"]["sha256"]
+            check_offer(offer, self.about, self.counter, self.keys, self.slot.running.get("sha256"), sha256)
+            self._accept(offer) if arriving is None else self._go_on(offer)
+
+    def _accept(self, offer):
+        now, facts = time.ticks_ms(), offer["facts"]
+        held, block_size = 0, offer["block_size"]
+        verdict, self._verdict_pid = self.slot.verdict, 0
+        changes = {}
+        if verdict is not None and verdict["session"] == offer["session"]:
+            # It is open again: what was said of it before must not be said again.
+            changes["verdict"] = None
+        if self._is_begun(facts):
+            record = self.slot.record
+            held, block_size = self.slot.held(record), min(block_size, record["block_size"])
+            changes["record"] = dict(record, session=offer["session"], counter=facts["counter"])
+        if changes:
+            self._note(**changes)
+        self._offer = offer
+        tag = binascii.unhexlify(facts["sha256"][:16])
+        self._pull = Pull(tag, facts["size"], block_size, held, offer["window"], self._ask_timeout, now)
+        self._heard_at = now
+        self._progress("accepted", now)
+        if not self._pull.is_whole:
+            self.link.subscribe(offer["topic"], 0)
+            self._ask(now)
+
+    def _go_on(self, offer):
+        """Take the way of an offer of what is on its way already, and leave everything else as it is."""
+        now, before = time.ticks_ms(), self._offer
+        self._offer = offer
+        if before["session"] != offer["session"] and self._is_begun(offer["facts"]):
+            self._note(record=dict(self.slot.record, session=offer["session"], counter=offer["facts"]["counter"]))
+        self._progress(self._state, now)
+        if offer["topic"] != before["topic"]:
+            self.link.unsubscribe(before["topic"])
+            self.link.subscribe(offer["topic"], 0)
+            self._heard_at = now
+            self._pull.again(now)
+
+    def _receive_cancel(self, session):
+        verdict, record = self.slot.verdict, self.slot.record
+        if self._offer is not None and self._offer["session"] == session:
+            self._end("cancelled")
+        elif verdict is not None and verdict["session"] == session:
+            self._repeat(verdict)
+        elif record is not None and record["session"] == session:
+            self._conclude(session, "cancelled", 0)
+
+    def receive_frame(self, payload):
+        """Take a frame of the image that is on its way."""
+        now = time.ticks_ms()
+        tag, offset, block = parse_frame(payload)
+        if tag != self._pull.tag:
+            raise ValueError("another image")
+        is_due = self._pull.heard(offset, len(block), now)
+        self._heard_at = now
+        if is_due:
+            self._store(offset, block, now)
+        if self._pull is not None:
+            self._ask(now)
+
+    # -- What time brings
+
+    def resume(self):
+        """Go on after a new connection."""
+        if self._pull is not None:
+            # What is lost meanwhile is the connection's fault, not the transfer's.
+            self._heard_at = time.ticks_ms()
+            self.link.subscribe(self._offer["topic"], 0)
+            self._pull.again(self._heard_at)
+
+    def work(self, now):
+        """Do what is due."""
+        if self._verdict_pid and self._verdict_pid not in self.link.unacknowledged:
+            self._verdict_pid = 0
+            self._note(verdict=dict(self.slot.verdict, told=True))
+        if self._pull is None:
+            return
+        if self._pull.is_whole:
+            self._finish()
+        elif time.ticks_diff(now, self._heard_at) >= self._give_up:
+            self._fail("timeout")
+        else:
+            self._ask(now)
+
+    def _ask(self, now):
+        want = self._pull.wants(now)
+        if want:
+            self.link.publish(self.topic("want"), want, 0)
+        if self._pull.hopeless:
+            self._fail("transport", "no frame arrives")
+
+    # -- Files
+
+    def _is_begun(self, facts):
+        record = self.slot.record
+        return record is not None and (record["sha256"], record["size"]) == (facts["sha256"], facts["size"])
+
+    def _store(self, offset, block, now):
+        facts, block_size = self._offer["facts"], self._pull.block_size
+        try:
+            is_begun = self._is_begun(facts)
+            if not is_begun or self.slot.record["block_size"] != block_size:
+                record = {key: facts[key] for key in ("sha256", "size", "counter")}
+                record.update(session=self._offer["session"], block_size=block_size)
+                self.slot.save(record=record) if is_begun else self.slot.begin(record)
+            self.slot.write(offset, block)
+        except OSError as err:
+            self._fail("flash", str(err))
+            return
+        if self._state != "transferring" or time.ticks_diff(now, self._said_at) >= _STATUS_EVERY:
+            self._progress("transferring", now)
+
+    def _finish(self):
+        """Read the image back, put its files aside, and restart into them."""
+        session, facts = self._offer["session"], self._offer["facts"]
+        self._say(session, "verifying", facts["size"])
+        reason, detail = self._unpack(facts["sha256"])
+        if reason:
+            self._fail(reason, detail)
+            return
+        try:
+            self._say(session, "rebooting", facts["size"])
+        except OSError:  # it is decided, whoever heard it
+            pass
+        self._power_off("update")
+
+    def _unpack(self, sha256):
+        """Put the files aside; returns the reason why not, and more for people."""
+        try:
+            if self.slot.digest() != sha256:
+                return "digest", ""
+            self.slot.unpack()
+        except ValueError as err:
+            return "image", str(err)
+        except (OSError, MemoryError) as err:
+            return "flash", str(err)
+        return "", ""
+
+    # -- Endings
+
+    def _fail(self, reason, detail=""):
+        if reason not in _RESUMED:
+            try:
+                self.slot.drop()
+            except OSError as err:
+                self._tell("flash", cause=str(err))
+        self._end("failed", reason, detail[:128])
+
+    def _end(self, state, reason="", detail=""):
+        """Leave a transfer; its session has its verdict."""
+        offer, held = self._offer, self._pull.held
+        self._offer = self._pull = None
+        self.slot.close()
+        self._conclude(offer["session"], state, held, reason, detail)
+        self.link.unsubscribe(offer["topic"])
+
+    def _conclude(self, session, state, held, reason="", detail=""):
+        verdict = {"session": session, "state": state, "reason": reason, "held": held, "told": False}
+        is_noted = self._note(verdict=verdict)
+        pid = self._repeat(verdict, detail)
+        self._verdict_pid = pid if is_noted else 0
+
+    def tell_verdict(self):
+        """Say how the last session ended, until the broker has it."""
+        verdict = self.slot.verdict
+        if verdict is not None and not verdict["told"]:
+            self._verdict_pid = self._repeat(verdict)
+
+    def _repeat(self, verdict, detail=""):
+        return self._say(verdict["session"], verdict["state"], verdict["held"], verdict["reason"], detail)
+
+    def _progress(self, state, now):
+        self._state, self._said_at = state, now
+        self._say(self._offer["session"], state, self._pull.held, block_size=self._pull.block_size)
+
+    def _note(self, **changes):
+        """Change the journal, and tell whether it could be; a full flash must not end the connection."""
+        try:
+            self.slot.save(**changes)
+        except OSError as err:
+            self._tell("flash", cause=str(err))
+            return False
+        return True
+
+    def _say(self, session, state, held, reason="", detail="", **seen):
+        status = {"session": session, "state": state, "held": held}
+        status.update({key: text for key, text in (("reason", reason), ("detail", detail)) if text})
+        pid = self.link.publish(self.topic("status"), json.dumps(status).encode())
+        status.update(seen)
+        self._tell("state", **status)
+        return pid
+
+    def _tell(self, event, **fields):
+        if self._on_event is not None:
+            try:
+                self._on_event(event, fields)
+            except Exception as err:  # a log that fails must not cost the board its updates
+                sys.print_exception(err)
+
+
+# ---- The agent: what a board is, its connection, and the trial of a new release
+
+CHIP = "MicroPython"
 _BURST = 16
+_STEADY = 10_000  # ms after which a connection is a good one
 
 
-class Agent:
+class Agent(Updater):
     """Keeps a board in touch with Home Assistant: call `poll` often, or let `run` do it under asyncio.
 
     Make it before the application is imported: this is when a release's files are put in place, or taken back.
@@ -914,6 +1345,7 @@ class Agent:
         wake_interval=0,
         folder="/",
         starts=3,  # how often a new release may start before it must have reached Home Assistant
+        trial=300_000,  # ms, and for how long it may run until then
         self_test=None,  # asked while on trial and connected: True, False, or None for not yet
         restart=None,
         on_event=None,  # called with a name and a dict, for logs
@@ -921,8 +1353,9 @@ class Agent:
         ask_timeout=1000,  # ms
         give_up=300_000,  # ms
     ):
-        self.id, self.root = id, root
-        self._about = {
+        if not is_board_id(id):
+            raise ValueError("no id for a board: " + id)
+        about = {
             "name": name or id,
             "model": model,
             "chip": chip,
@@ -935,20 +1368,17 @@ class Agent:
             "transports": ["blocks"],
             "wake_interval": wake_interval,
         }
-        self._about.update({key: text for key, text in (("mac", mac), ("feed", feed)) if text})
-        self._factory, self._counter = version, counter
-        self._keys = [load_key(key) for key in keys]
-        self._self_test, self._restart, self._on_event = self_test, restart or _restart, on_event
-        self._ask_timeout, self._give_up = ask_timeout, give_up
-        self.slot = self.make_slot(folder, starts)
-        limit = max(_OFFER_LIMIT, _FRAME_HEAD + block_size)
+        about.update({key: text for key, text in (("mac", mac), ("feed", feed)) if text})
+        limit = max(OFFER_LIMIT, FRAME_HEAD + block_size)
         port = port or (1883 if ca is None else 8883)
-        self.link = Link(broker, port, id + "-ota", user, password, ca, keep_alive, limit)
-        self._retry_at, self._backoff = time.ticks_ms(), 1000
-        self._verdict_pid = 0
-        self._offer = self._pull = None
-        self._state = ""
-        self._said_at = self._heard_at = 0
+        link = Link(broker, port, id + "-ota", user, password, ca, keep_alive, limit)
+        keys = [load_key(key) for key in keys]
+        slot = self.make_slot(folder, starts)
+        super().__init__(id, root, about, keys, counter, slot, link, ask_timeout, give_up, on_event)
+        self._factory, self._trial = version, trial
+        self._self_test, self._restart = self_test, restart or _restart
+        self._started_at = self._connected_at = self._retry_at = time.ticks_ms()
+        self._backoff = 1000
         self._is_over = False
         self.slot.boot()
         self._tell("started", version=self.version, pending=self.is_on_trial)
@@ -960,35 +1390,32 @@ class Agent:
     @property
     def version(self):
         """The version that runs."""
-        return (self.slot.running or {}).get("version", self._factory)
+        return self.slot.running.get("version", self._factory)
 
     @property
     def is_on_trial(self):
         """Whether what runs has still to prove itself."""
-        trial = self.slot.trial
-        return trial is not None and trial["phase"] == _TRIAL
+        return self.slot.is_on_trial
 
     @property
     def is_busy(self):
         """Whether a release is on its way or on trial: no time to sleep."""
         return self._pull is not None or self.is_on_trial
 
-    def topic(self, kind):
-        """Return one of the board's topics."""
-        return self.root + "/board/" + self.id + "/" + kind
-
     def poll(self, wait_ms=0):
         """Do what is due; waits for a message so long at most (but for a connection some seconds).
 
-        Raises nothing but what `self_test` and `restart` do.
+        Raises nothing but what `restart` does.
         """
+        if self.is_on_trial and time.ticks_diff(time.ticks_ms(), self._started_at) >= self._trial:
+            self.roll_back()
         if self._is_over:
             return
         try:
             if not self.link.is_up and not self._connect(wait_ms):
                 return
             for _ in range(_BURST):
-                if not self.link.receive(wait_ms, self._receive):
+                if not self.link.receive(wait_ms, self.receive):
                     break
                 wait_ms = 0
             if self.link.is_up:
@@ -1010,19 +1437,25 @@ class Agent:
             if self.link.is_up:
                 self.link.publish(self.topic("availability"), word.encode(), 1, True)
                 self.link.drain(2000)
-        except OSError:
+        except (OSError, MemoryError):
             pass
         self.link.close(clean=True)
         self.slot.close()
         self._offer = self._pull = None
+        self._retry_at = time.ticks_ms()
 
     def roll_back(self):
         """Give up the release on trial, because it is unfit: restarts with the files from before."""
-        if self.is_on_trial:
+        if not self.is_on_trial:
+            return
+        try:
             self.slot.roll_back("self_test")
+        except OSError as err:
+            self._tell("flash", cause=str(err))
+        if not self.is_on_trial:  # else the flash does not even take a note
             self._power_off("self_test")
 
-    # -- Connecting
+    # -- The connection
 
     def _connect(self, wait_ms):
         now = time.ticks_ms()
@@ -1030,19 +1463,16 @@ class Agent:
         if left > 0:
             time.sleep_ms(min(wait_ms, left))
             return False
-        self._retry_at = time.ticks_add(now, self._backoff)
         self._backoff = min(60_000, 2 * self._backoff)
         self.link.connect(self.topic("availability"), b"offline")
-        self._backoff = 1000
+        self._connected_at = time.ticks_ms()
         self._tell("connected")
         for kind in ("offer", "cancel"):
             self.link.subscribe(self.topic(kind), 1)
-        if self._pull is not None:
-            self.link.subscribe(self._offer["topic"], 0)
-            self._pull.again(now)
+        self.resume()
         self._announce()
         self.link.publish(self.topic("availability"), b"online", 1, True)
-        self._tell_verdict()
+        self.tell_verdict()
         return True
 
     def _lost(self, err):
@@ -1052,282 +1482,54 @@ class Agent:
         self._tell("disconnected" if was_up else "unreachable", cause=str(err))
 
     def _announce(self):
-        running = self.slot.running or {}
         announce = {"protocol": PROTOCOL, "id": self.id, "version": self.version, "rollback": True}
-        announce.update(self._about)
-        announce["keys"] = [key_id for _, key_id in self._keys]
-        announce["counter"] = max(self._counter, self.slot.counter)
-        if running.get("sha256"):
-            announce["sha256"] = running["sha256"]
+        announce.update(self.about)
+        announce["keys"] = [key_id for _, key_id in self.keys]
+        announce["counter"] = self.counter
+        if self.slot.running.get("sha256"):
+            announce["sha256"] = self.slot.running["sha256"]
         if self.is_on_trial:
             announce["pending"] = True
         self.link.publish(self.topic("announce"), json.dumps(announce).encode(), 1, True)
         self._tell("announced", version=self.version, pending=self.is_on_trial)
 
-    def _tell_verdict(self):
-        """Say how the last session ended, until the broker has it."""
-        verdict = self.slot.verdict
-        if verdict is not None and not verdict["told"]:
-            self._verdict_pid = self._repeat(verdict)
-
-    # -- Time
-
     def _tick(self, now):
+        if self._backoff > 1000 and time.ticks_diff(now, self._connected_at) >= _STEADY:
+            self._backoff = 1000
         if self.is_on_trial:
             self._prove()
-        if self._verdict_pid and self._verdict_pid not in self.link.unacknowledged:
-            self._verdict_pid = 0
-            self.slot.save(verdict=_told(self.slot.verdict))
-        if self._pull is not None:
-            if time.ticks_diff(now, self._heard_at) >= self._give_up:
-                self._fail("timeout")
-            else:
-                self._ask(now)
+        if self.link.is_up:
+            self.work(now)
+
+    # -- The trial
 
     def _prove(self):
         """Being here proves the least: MQTT is up. The application may know more."""
-        fit = True if self._self_test is None else self._self_test()
+        fit = self._is_fit()
         if fit:
-            self.slot.confirm()
+            try:
+                self.slot.confirm()
+            except OSError as err:
+                self._tell("flash", cause=str(err))
+                fit = False
+        if fit:
             self._announce()
-            self._tell_verdict()
+            self.tell_verdict()
         elif fit is not None:
             self.roll_back()
 
-    def _ask(self, now):
-        want = self._pull.wants(now)
-        if want:
-            self.link.publish(self.topic("want"), want, 0)
-        if self._pull.hopeless:
-            self._fail("transport", "no frame arrives")
-
-    # -- Messages
-
-    def _receive(self, topic, payload):
-        session = ""
+    def _is_fit(self):
         try:
-            if topic == self.topic("offer"):
-                session, fields = parse_session(payload)
-                self.receive_offer(session, fields)
-            elif topic == self.topic("cancel"):
-                self._receive_cancel(parse_session(payload)[0])
-            elif self._pull is not None and topic == self._offer["topic"]:
-                self.receive_frame(payload)
-        except Refused as err:
-            self._say(session, "failed", 0, *err.args)
-        except ValueError as err:
-            self._tell("dropped", cause=str(err))
-
-    def receive_offer(self, session, fields):
-        """Take an offer, or answer why not."""
-        try:
-            offer = self._parse_offer(session, fields)
-        except ValueError as err:
-            raise Refused("offer_invalid", str(err)[:128])
-        self._tell("offer", session=session, transport="blocks")
-        verdict, trial = self.slot.verdict, self.slot.trial
-        if trial is not None:
-            if session != trial["session"]:
-                raise Refused("busy")
-            self._say(session, "rebooting", trial["size"])
-        elif self._offer is not None and all(offer[key] == self._offer[key] for key in ("session", "manifest")):
-            self._go_on(offer)
-        elif verdict is not None and verdict["session"] == session and verdict["reason"] not in _REOPENED:
-            self._repeat(verdict)
-        else:
-            self._check(offer)
-            self._accept(offer)
-
-    def _parse_offer(self, session, fields):
-        if type(fields.get("protocol")) is not int or fields["protocol"] != PROTOCOL:
-            raise ValueError("protocol")
-        text = _text(fields, "manifest")
-        facts = parse_manifest(text)
-        if _text(fields, "transport") != "blocks":
-            raise ValueError("transport")
-        topic = _text(fields, "topic")
-        if topic not in (self.topic("block"), self.root + "/image/" + facts["sha256"][:16]):
-            raise ValueError("topic")
-        block_size = _integer(fields, "block_size", MIN_BLOCK, MAX_BLOCK)
-        window = _integer(fields, "window", 1, 256)
-        if _text(fields, "encoding") not in ("raw", "deflate"):
-            raise ValueError("encoding")
-        signature = fields.get("signature")
-        return {
-            "session": session,
-            "manifest": text,
-            "facts": facts,
-            "topic": topic,
-            "block_size": min(block_size, self._about["block_size"]),
-            "window": min(window, self._about["window"]),
-            "signature": "" if signature is None else _text(fields, "signature"),
-        }
-
-    def _check(self, offer):
-        facts, running = offer["facts"], self.slot.running or {}
-        if facts["model"] not in ("", self._about["model"]):
-            raise Refused("model")
-        if facts["chip"] != self._about["chip"]:
-            raise Refused("chip")
-        if facts["size"] > self._about["slot_size"]:
-            raise Refused("size")
-        if facts["counter"] < max(self._counter, self.slot.counter):
-            raise Refused("counter")
-        if self._keys and not any(is_signed(offer["manifest"], offer["signature"], point) for point, _ in self._keys):
-            raise Refused("signature")
-        if facts["sha256"] == running.get("sha256"):
-            raise Refused("already_running")
-        if self._offer is not None and self._offer["facts"]["sha256"] != facts["sha256"]:
-            raise Refused("busy")
-
-    def _accept(self, offer):
-        if self._offer is not None:
-            self._go_on(offer)
-            return
-        now, facts, record = time.ticks_ms(), offer["facts"], self.slot.record
-        held, block_size = 0, offer["block_size"]
-        if record is not None and (record["sha256"], record["size"]) == (facts["sha256"], facts["size"]):
-            held, block_size = self.slot.held(record), min(block_size, record["block_size"])
-            record.update(session=offer["session"], counter=facts["counter"])
-            self.slot.save(record=record)
-        self._offer = offer
-        tag = binascii.unhexlify(facts["sha256"][:16])
-        self._pull = Pull(tag, facts["size"], block_size, held, offer["window"], self._ask_timeout, now)
-        self._heard_at = now
-        self._progress("accepted", now)
-        if self._pull.is_whole:
-            self._finish()
-        else:
-            self.link.subscribe(offer["topic"], 0)
-            self._ask(now)
-
-    def _go_on(self, offer):
-        """Take the way of an offer of what is on its way already, and leave everything else as it is."""
-        now, before = time.ticks_ms(), self._offer
-        self._offer = offer
-        record = self.slot.record
-        if record is not None and record["session"] != offer["session"] and self._is_begun():
-            record.update(session=offer["session"], counter=offer["facts"]["counter"])
-            self.slot.save(record=record)
-        self._progress(self._state, now)
-        if offer["topic"] != before["topic"]:
-            self.link.unsubscribe(before["topic"])
-            self.link.subscribe(offer["topic"], 0)
-            self._heard_at = now
-            self._pull.again(now)
-
-    def _receive_cancel(self, session):
-        verdict, record = self.slot.verdict, self.slot.record
-        if self._offer is not None and self._offer["session"] == session:
-            self._end("cancelled")
-        elif verdict is not None and verdict["session"] == session:
-            self._repeat(verdict)
-        elif record is not None and record["session"] == session:
-            self._conclude({"session": session, "state": "cancelled", "reason": "", "held": 0, "told": True})
-
-    def receive_frame(self, payload):
-        """Take a frame of the image that is on its way."""
-        now = time.ticks_ms()
-        tag, offset, block = parse_frame(payload)
-        is_due = self._pull.heard(tag, offset, len(block), now)
-        self._heard_at = now
-        if is_due:
-            self._store(offset, block, now)
-        if self._pull is not None:
-            self._ask(now)
-
-    # -- Files
-
-    def _is_begun(self):
-        record = self.slot.record
-        return record is not None and record["sha256"] == self._offer["facts"]["sha256"]
-
-    def _store(self, offset, block, now):
-        facts, block_size = self._offer["facts"], self._pull.block_size
-        try:
-            if not self._is_begun() or self.slot.record["block_size"] != block_size:
-                record = {"session": self._offer["session"], "block_size": block_size}
-                record.update({key: facts[key] for key in ("sha256", "size", "counter")})
-                if self._is_begun():
-                    self.slot.save(record=record)
-                else:
-                    self.slot.begin(record)
-            self.slot.write(offset, block)
-        except OSError as err:
-            self._fail("flash", str(err)[:128])
-            return
-        if self._pull.is_whole:
-            self._finish()
-        elif self._state != "transferring" or time.ticks_diff(now, self._said_at) >= _STATUS_EVERY:
-            self._progress("transferring", now)
-
-    def _finish(self):
-        """Read the image back, put its files aside, and restart into them."""
-        session, facts = self._offer["session"], self._offer["facts"]
-        self._say(session, "verifying", facts["size"])
-        try:
-            if self.slot.digest() != facts["sha256"]:
-                self._fail("digest")
-                return
-            self.slot.unpack()
-        except ValueError as err:
-            self._fail("image", str(err)[:128])
-            return
-        except OSError as err:
-            self._fail("flash", str(err)[:128])
-            return
-        self._say(session, "rebooting", facts["size"])
-        self._power_off("update")
-
-    # -- Endings
-
-    def _fail(self, reason, detail=""):
-        if reason not in _RESUMED:
-            self.slot.close()
-            self.slot.save(record=None)
-        self._end("failed", reason, detail)
-
-    def _end(self, state, reason="", detail=""):
-        """Leave a transfer; its session has its verdict."""
-        session, held = self._offer["session"], self._pull.held
-        self.link.unsubscribe(self._offer["topic"])
-        self._offer = self._pull = None
-        self.slot.close()
-        self._conclude({"session": session, "state": state, "reason": reason, "held": held, "told": True}, detail)
-
-    def _conclude(self, verdict, detail=""):
-        self.slot.save(verdict=verdict)
-        self._repeat(verdict, detail)
-
-    def _repeat(self, verdict, detail=""):
-        return self._say(verdict["session"], verdict["state"], verdict["held"], verdict["reason"], detail)
-
-    def _progress(self, state, now):
-        self._state, self._said_at = state, now
-        self._say(self._offer["session"], state, self._pull.held, block_size=self._pull.block_size)
-
-    def _say(self, session, state, held, reason="", detail="", **seen):
-        status = {"session": session, "state": state, "held": held}
-        status.update({key: text for key, text in (("reason", reason), ("detail", detail)) if text})
-        pid = self.link.publish(self.topic("status"), json.dumps(status).encode())
-        status.update(seen)
-        self._tell("state", **status)
-        return pid
+            return True if self._self_test is None else self._self_test()
+        except Exception as err:  # a test that breaks is a test that failed
+            sys.print_exception(err)
+            return False
 
     def _power_off(self, cause):
         self.leave()
         self._is_over = True
         self._tell("restart", cause=cause)
         self._restart(cause)
-
-    def _tell(self, event, **fields):
-        if self._on_event is not None:
-            self._on_event(event, fields)
-
-
-def _told(verdict):
-    verdict["told"] = True
-    return verdict
 
 
 def _restart(cause):

@@ -18,9 +18,12 @@ MAX_HEAD = 8192
 MAX_FILES = 64
 MAX_NAME = 96
 MAX_LINE = 64
-RESERVED = {"boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy"}
+RESERVED = {"boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy", "settings.json"}
+# What the agent imports: MicroPython would prefer a file or folder of a release that has such a name.
+MODULES = "asyncio|binascii|deflate|hashlib|io|json|machine|mqtt_ota|network|os|select|socket|ssl|struct|sys|time|tls"
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_IMPORTED = re.compile(rf"(lib/)?({MODULES})(\.m?py|/.*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -54,8 +57,10 @@ def _check_names(names: list[str]) -> None:
             raise ValueError(f"no name for a board: {name!r}")
         if name.lower() in RESERVED:
             raise ValueError(
-                f"{name} starts or repairs the board and stays as it is: call it otherwise, such as app.py"
+                f"{name} starts, repairs or names the board and stays as it is: call it otherwise, such as app.py"
             )
+        if _IMPORTED.fullmatch(name.lower()):
+            raise ValueError(f"{name} would be what the agent imports instead of MicroPython's own: call it otherwise")
     paths = [tuple(name.lower().split("/")) for name in names]
     folders = {path[:length] for path in paths for length in range(1, len(path))}
     if len(set(paths)) < len(paths) or folders & set(paths):

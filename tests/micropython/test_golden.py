@@ -118,6 +118,11 @@ def test_sessions() -> None:
     assert answers == ["ValueError"] * len(offers["dropped"])
 
 
+def test_board_ids() -> None:
+    valid, invalid = (GOLDEN["ids"][kind] for kind in ("valid", "invalid"))
+    assert ask([["is_board_id", text] for text in valid + invalid]) == [True] * len(valid) + [False] * len(invalid)
+
+
 def offer(vector: dict[str, Any]) -> list[Any]:
     board = GOLDEN["board"] | vector["board"]
     names = ("id", "root", "model", "chip", "slot_size", "block_size", "window", "counter")

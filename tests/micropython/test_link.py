@@ -50,6 +50,28 @@ def test_one_that_is_too_long_is_dropped_and_the_next_one_heard() -> None:
     assert hear(message(b"t", bytes(100_000)), message(b"t", b"next")) == [["t", raw(b"next")], LOST]
 
 
+def test_one_that_is_too_long_is_acknowledged_so_that_the_connection_stays() -> None:
+    stream = message(b"t", bytes(5000), pid=1) + message(b"t", b"next", pid=2)
+    assert hear(stream) == [["t", raw(b"next")], LOST]
+    assert ask([["say_back", raw(stream), LIMIT]]) == [raw(packet(0x40, b"\0\1") + packet(0x40, b"\0\2"))]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [packet(0x32, b"\0\1t"), packet(0x32, b"\0\1t\0"), packet(0x34, b"\0\1t\0\1"), packet(0x32, b"\0\x09t\0\1")],
+)
+def test_a_message_without_a_whole_packet_id_or_of_another_qos_is_answered_with_nothing(stream: bytes) -> None:
+    assert hear(stream) == ["no MQTT"]
+    assert ask([["say_back", raw(stream), LIMIT]]) == [raw(b"")]
+
+
+def test_a_packet_may_come_in_any_pieces() -> None:
+    stream = message(b"a/b", b"one", pid=7) + message(b"a/b", bytes(300))
+    for size in (1, 2, 3, 50):
+        heard = ask([["hear_in_pieces", raw(stream), LIMIT, size]])[0]
+        assert heard == [["a/b", raw(b"one")], ["a/b", raw(bytes(300))], LOST]
+
+
 @pytest.mark.parametrize(
     "stream",
     [
@@ -60,7 +82,7 @@ def test_one_that_is_too_long_is_dropped_and_the_next_one_heard() -> None:
         message(b"\xff\xfe", b"x"),
         b"\x40\xff\xff\x7f",
         packet(0x90, bytes(5000)),
-        message(b"t", bytes(5000), pid=1),
+        message(b"t" * 513, b""),
     ],
 )
 def test_what_is_no_mqtt_ends_the_connection(stream: bytes) -> None:

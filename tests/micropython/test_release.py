@@ -93,6 +93,9 @@ def test_a_release_of_files_goes_all_the_way(house: House, start_board: StartBoa
 WRONG = {
     "no head": b"x" * 5000,
     "no file": head(),
+    "what tells boards apart": head(line("settings.json")),
+    "a module that the agent imports": head(line("lib/json.py")),
+    "a folder before the agent": head(line("mqtt_ota/__init__.py")),
     "a path upwards": head(line("../app.py")),
     "an absolute path": head(line("/tmp/mqtt_ota_was_here")),
     "the agent's own folder": head(line(".mqtt_ota/journal.json")),
@@ -129,7 +132,7 @@ def test_a_wrong_release_changes_nothing_and_a_good_one_may_follow(
 @pytest.mark.parametrize("image", WRONG.values(), ids=WRONG)
 def test_home_assistant_and_the_board_agree_on_what_is_wrong(image: bytes) -> None:
     # Neither digests of single files nor folders can be judged from a head alone.
-    if image not in {WRONG[name] for name in WRONG if "there" in name or "digest" in name}:
+    if image not in {WRONG[name] for name in WRONG if "that is a" in name or "digest" in name}:
         assert ask([["read_release", raw(image)]]) == ["ValueError"]
 
 
@@ -179,6 +182,10 @@ def test_the_example_of_the_document_is_an_image() -> None:
         ("1", {}),
         ("1", {f"f{number}": b"" for number in range(65)}),
         ("1", {"main.py": b""}),
+        ("1", {"Settings.json": b""}),
+        ("1", {"mqtt_ota/__init__.py": b""}),
+        ("1", {"lib/json.mpy": b""}),
+        ("1", {"ssl/ca.der": b""}),
         ("1", {"a b": b""}),
         ("1", {"a": b"", "A": b""}),
         ("1", {"a": b"", "a/b": b""}),
@@ -249,3 +256,21 @@ def test_tls_trusts_one_authority_and_checks_the_broker_s_name(
             else:
                 board.wait_for("unreachable")
                 assert house.said("announce") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_in_the_way"),
+    [
+        *((name, True) for name in ("settings.json", "json.py", "lib/socket.mpy", "asyncio/core.py", "lib/ssl/ca.der")),
+        *((name, True) for name in ("mqtt_ota/__init__.py", "MQTT_OTA/x", "Time.py")),
+        *((name, False) for name in ("lib/settings.json", "json", "time.txt", "lib", "app/json.py", "jsonrpc.py")),
+        *((name, False) for name in ("lib/lib/json.py", "network.json", "lib/umqtt/simple.py", "mqtt_ota_app.py")),
+    ],
+)
+def test_the_tool_and_the_board_agree_on_what_is_in_the_way(name: str, is_in_the_way: bool) -> None:
+    assert ask([["is_in_the_way", name]]) == [is_in_the_way]
+    if is_in_the_way:
+        with pytest.raises(ValueError, match="stays as it is|imports"):
+            pack("1", [(name, b"")])
+    else:
+        assert pack("1", [(name, b"")])

@@ -27,7 +27,10 @@ def read_release(data):
 class Stream(io.BytesIO):
     """A connection on which this comes, and whatever is said is heard."""
 
+    said = b""
+
     def write(self, data):
+        self.said += data
         return len(data)
 
 
@@ -36,17 +39,47 @@ class Ready:
         return True
 
 
-def hear(data, limit):
+def connected(data, limit):
     link = mqtt_ota.Link("", 0, "", None, None, None, 60, limit)
-    link._socket, link._poll = Stream(data), Ready()
+    link._socket = link._stream = Stream(data)
+    link._poll = Ready()
     link._pinged_at = link._heard_at = time.ticks_ms()
-    heard = []
+    return link
+
+
+def hear(data, limit):
+    link, heard = connected(data, limit), []
     try:
         while True:
             link.receive(0, lambda topic, payload: heard.append([topic, payload]))
     except OSError as err:
         heard.append(str(err))
-    return told(heard)
+    return heard
+
+
+def hear_in_pieces(data, limit, size):
+    """Hear what comes in pieces of so many bytes."""
+
+    class Pieces(Stream):
+        def readinto(self, buffer):
+            return super().readinto(memoryview(buffer)[:size])
+
+    whole = globals()["Stream"]
+    globals()["Stream"] = Pieces
+    try:
+        return hear(data, limit)
+    finally:
+        globals()["Stream"] = whole
+
+
+def say_back(data, limit):
+    """Return what the agent's client says while it hears this."""
+    link = connected(data, limit)
+    try:
+        while True:
+            link.receive(0, lambda topic, payload: None)
+    except OSError:
+        return link._stream.said
 
 
 class Deaf(mqtt_ota.Agent):
@@ -54,7 +87,7 @@ class Deaf(mqtt_ota.Agent):
 
     def hear(self, payload):
         self.said = []
-        self._receive(self.topic("offer"), payload)
+        self.receive(self.topic("offer"), payload)
         return self.said
 
     def _say(self, session, state, held, reason="", detail="", **seen):

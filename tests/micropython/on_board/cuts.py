@@ -1,7 +1,8 @@
 """Cuts the power at every single change of the files of an install, once or twice, and says what was wrong then.
 
-`cuts.py FOLDER STYLE ENDING STRIDE`: STYLE is how the file system renames (`posix`, or `fat`: remove, then rename), ENDING is
-what becomes of the release (`confirm` or `roll_back`); of the second cuts only every STRIDEth is tried. Prints JSON: how many changes there are, and what went wrong.
+`cuts.py FOLDER STYLE ENDING STRIDE`: STYLE is the file system (`posix`, or `fat`: it renames by removing first, and ignores
+case), ENDING is what becomes of the release (`confirm` or `roll_back`); of the second cuts only every STRIDEth is tried. Prints
+JSON: how many changes there are, and what went wrong.
 """
 
 import builtins
@@ -17,6 +18,11 @@ import mqtt_ota
 
 OLD = {"app.py": b"old app", "lib/lamp.py": b"old lamp", "gone.py": b"gone", "same.py": b"same", "own.txt": b"mine"}
 NEW = {"app.py": b"new app, longer", "lib/lamp.py": b"new lamp", "lib/deep/fresh.py": b"fresh", "same.py": b"same"}
+# A module that becomes a package, and the other way round: MicroPython imports a folder before a file, even an empty one.
+OLD.update({"pack.py": b"module", "flat/__init__.py": b"package", "flat/deep/er.py": b"in it"})
+NEW.update({"pack/__init__.py": b"package", "flat.py": b"module"})
+# Names that differ in nothing but case.
+OLD["Case.py"], NEW["case.py"] = b"upper", b"lower"
 NEW_FILES = dict(NEW, **{"own.txt": b"mine"})
 
 
@@ -39,13 +45,28 @@ class Power:
 power = Power()
 
 
+def spelt(path):
+    """Return the path as the file system knows it."""
+    return FOLDER + path[len(FOLDER) :].lower() if power.style == "fat" else path
+
+
+def files_and_folders(files):
+    """Return what `read` finds where these files are and nothing else."""
+    found = {}
+    for name, content in files.items():
+        known = spelt(FOLDER + "/" + name)[len(FOLDER) + 1 :]
+        found[known] = content
+        found.update(dict.fromkeys(mqtt_ota.folders_of(known)))
+    return found
+
+
 class File:
     """A file in which a write may be torn."""
 
     def __init__(self, path, mode):
         if mode != "rb":
             power.change()
-        self._file = builtins.open(path, mode)
+        self._file = builtins.open(spelt(path), mode)
 
     def __enter__(self):
         return self
@@ -69,37 +90,46 @@ class File:
 class Os:
     """The file system's verbs, with an end before each of them."""
 
-    listdir, stat = os.listdir, os.stat
+    def listdir(self, path):
+        return os.listdir(spelt(path))
+
+    def stat(self, path):
+        return os.stat(spelt(path))
 
     def rename(self, path, target):
         power.change()
-        if power.style == "fat" and mqtt_ota._size(target) is not None:
-            os.remove(target)
+        if power.style == "fat" and mqtt_ota.size_of(target) is not None:
+            os.remove(spelt(target))
             power.change()
-        os.rename(path, target)
+        os.rename(spelt(path), spelt(target))
 
     def remove(self, path):
         power.change()
-        os.remove(path)
+        os.remove(spelt(path))
 
     def mkdir(self, path):
         power.change()
-        os.mkdir(path)
+        os.mkdir(spelt(path))
+
+    def rmdir(self, path):
+        power.change()
+        os.rmdir(spelt(path))
 
 
 mqtt_ota.os, mqtt_ota.open = Os(), File
+FOLDER = sys.argv[1]
 
 
 def image():
     lines = ["mqtt_ota files 1", "project=", "version=1.1.0"]
     for name in sorted(NEW):
-        lines.append("file=%d %s %s" % (len(NEW[name]), mqtt_ota._hex(hashlib.sha256(NEW[name]).digest()), name))
+        lines.append("file=%d %s %s" % (len(NEW[name]), mqtt_ota.to_hex(hashlib.sha256(NEW[name]).digest()), name))
     return "\n".join(lines).encode() + b"\n\n" + b"".join(NEW[name] for name in sorted(NEW))
 
 
 STARTS = 9  # more than there are starts here: this is about the files
 IMAGE = image()
-RECORD = {"session": "0" * 16, "sha256": mqtt_ota._hex(hashlib.sha256(IMAGE).digest()), "size": len(IMAGE)}
+RECORD = {"session": "0" * 16, "sha256": mqtt_ota.to_hex(hashlib.sha256(IMAGE).digest()), "size": len(IMAGE)}
 RECORD.update(block_size=256, counter=3)
 BEFORE = {"version": "1.0.0", "sha256": "f" * 64, "files": [name for name in OLD if name != "own.txt"]}
 
@@ -119,6 +149,7 @@ def read(path, prefix=""):
     for entry in os.ilistdir(path):
         name = entry[0]
         if entry[1] & 0x4000 and name != ".mqtt_ota":
+            found[prefix + name] = None
             found.update(read(path + "/" + name, prefix + name + "/"))
         elif name != ".mqtt_ota":
             with builtins.open(path + "/" + name, "rb") as file:
@@ -129,9 +160,9 @@ def read(path, prefix=""):
 def prepare(folder):
     power.left = -1
     clear(folder)
-    os.mkdir(folder + "/lib")
     for name, content in OLD.items():
-        with builtins.open(folder + "/" + name, "wb") as file:
+        mqtt_ota.make_folders(folder + "/", name)
+        with builtins.open(spelt(folder + "/" + name), "wb") as file:
             file.write(content)
     mqtt_ota.Slot(folder, STARTS).save(active=dict(BEFORE))
 
@@ -161,13 +192,15 @@ def wrong(folder, ending):
     slot = mqtt_ota.Slot(folder, STARTS)
     slot.boot()
     files, running = read(folder), slot.running["version"]
-    if files != (NEW_FILES if running == "1.1.0" else OLD):
+    if files != files_and_folders(NEW_FILES if running == "1.1.0" else OLD):
         return "files of " + running + ": " + repr(files)
     install(folder, ending)
     slot = mqtt_ota.Slot(folder, STARTS)
     slot.boot()
     states = {"confirm": ("confirmed", "1.1.0", NEW_FILES, 3), "roll_back": ("rolled_back", "1.0.0", OLD, 0)}
-    if (slot.verdict["state"], slot.running["version"], read(folder), slot.counter) != states[ending]:
+    state, version, files, counter = states[ending]
+    end = slot.verdict["state"], slot.running["version"], read(folder), slot.counter
+    if end != (state, version, files_and_folders(files), counter):
         return "end: " + repr((slot.verdict, slot.running, read(folder)))
     left = os.listdir(folder + "/.mqtt_ota")
     return "" if set(left) <= {"journal.json", "journal.new"} else "left: " + repr(left)
