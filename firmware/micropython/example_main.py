@@ -18,8 +18,9 @@ What differs from board to board stays in `settings.json`, which no release touc
     }
 
 A new release is on trial: it is confirmed when the application has run for TRIAL seconds and Home Assistant is reached.
-If the application raises before that, or the board starts three times without getting there, the files from before
-come back, and Home Assistant says so. A program that hangs needs a watchdog to start the board again: see below.
+If the application raises before that, if the board starts three times without getting there, or if it runs for five
+minutes without, the files from before come back, and Home Assistant says so. A program that hangs needs a watchdog to
+start the board again: see below.
 """
 
 import asyncio
@@ -50,7 +51,13 @@ def connect_wifi(name, password):
 
     station = network.WLAN(network.STA_IF)
     station.active(True)
-    station.connect(name, password)
+    for _ in range(3):
+        try:
+            station.connect(name, password)
+            break
+        except OSError as err:  # it may be joining still, from before the restart
+            sys.print_exception(err)
+            time.sleep_ms(1000)
     for _ in range(60):
         if station.isconnected():
             return

@@ -852,6 +852,9 @@ class Link:
         try:
             if clean:
                 self._send(0xE0, b"")
+        except OSError:
+            pass
+        try:
             self._socket.close()
         except OSError:
             pass

@@ -67,6 +67,10 @@ def test_a_port_without_tls_is_unreachable_and_does_not_raise(after: Any) -> Non
     assert after("no_tls") is True
 
 
+def test_a_socket_is_closed_even_if_nobody_hears_the_goodbye(after: Any) -> None:
+    assert after("no_goodbye") == [False, 1]
+
+
 def test_a_packet_that_comes_byte_by_byte_does_not_hold_the_board_up(after: Any) -> None:
     assert 30 <= after("bytes_drip") < 50
 

@@ -377,6 +377,22 @@ class Sockets:
         return True
 
 
+def no_goodbye():
+    # The connection is gone already when the board wants to close it in order.
+    closed = []
+    sockets = Sockets()
+    sockets.write = lambda _: no_network()
+    sockets.close = lambda: closed.append(True)
+    link = Link("broker", 1883, "", None, None, None, 60, 1024)
+    link._socket = sockets
+    link.close(clean=True)
+    return [link.is_up, len(closed)]
+
+
+def no_network():
+    raise OSError("no network")
+
+
 def bytes_drip():
     # A packet is said to be long, and a byte of it comes every nine seconds.
     link = Link("broker", 1883, "", None, None, None, 60, 1024)
