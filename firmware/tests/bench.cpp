@@ -43,7 +43,10 @@ std::string field_of(const std::string &json, const std::string &key) {
 }
 
 std::string frame_of(const std::vector<uint8_t> &image, uint32_t offset, size_t length) {
-  const Sha256 sha256 = sha256_of(image);
+  return frame_of(image, sha256_of(image), offset, length);
+}
+
+std::string frame_of(const std::vector<uint8_t> &image, const Sha256 &sha256, uint32_t offset, size_t length) {
   Crc32 crc;
   crc.add({image.data() + offset, length});
   uint8_t header[kFrameHeader] = {1, 0};
@@ -122,6 +125,7 @@ std::string Bench::offer_text(const std::vector<uint8_t> &image, const Terms &te
 
 void Bench::offer(const std::vector<uint8_t> &image, const Terms &terms) {
   image_ = image;
+  image_sha256_ = sha256_of(image);
   offer_ = offer_text(image, terms);
   frames_topic_ = terms.topic.empty() ? own("block") : terms.topic;
   say(own("offer"), offer_);
@@ -182,7 +186,7 @@ void Bench::answer_(const std::string &want) {
     const uint32_t offset = (first + place) * block_size;
     const size_t length = std::min<size_t>(block_size, image_.size() - offset);
     frames++;
-    for (const std::string &arrived : way(frame_of(image_, offset, length))) say(frames_topic_, arrived);
+    for (const std::string &arrived : way(frame_of(image_, image_sha256_, offset, length))) say(frames_topic_, arrived);
   }
 }
 

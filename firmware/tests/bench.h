@@ -15,6 +15,8 @@ std::string hex_of(mqtt_ota::Bytes bytes);
 /// The value of a key of flat JSON, without quotes; empty where there is none.
 std::string field_of(const std::string &json, const std::string &key);
 std::string frame_of(const std::vector<uint8_t> &image, uint32_t offset, size_t length);
+/// The same, for who knows the image's digest already.
+std::string frame_of(const std::vector<uint8_t> &image, const mqtt_ota::Sha256 &sha256, uint32_t offset, size_t length);
 
 constexpr char kSession[] = "00112233445566aa";
 constexpr char kOtherSession[] = "ffeeddccbbaa0099";
@@ -92,6 +94,7 @@ class Bench {
   void serve_url_();
 
   std::vector<uint8_t> image_;
+  mqtt_ota::Sha256 image_sha256_ = {};
   std::string offer_;
   std::string frames_topic_;
   std::string version_;

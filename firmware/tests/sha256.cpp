@@ -38,13 +38,16 @@ void mix(const uint8_t *chunk, const std::vector<uint32_t> &constants, uint32_t 
   uint32_t v[8];
   for (int i = 0; i < 8; i++) v[i] = state[i];
   for (size_t i = 0; i < 64; i++) {
-    const uint32_t big1 = rotated(v[4], 6) ^ rotated(v[4], 11) ^ rotated(v[4], 25);
-    const uint32_t big0 = rotated(v[0], 2) ^ rotated(v[0], 13) ^ rotated(v[0], 22);
-    const uint32_t one = v[7] + big1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + constants[i] + words[i];
-    const uint32_t two = big0 + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-    for (int place = 7; place > 0; place--) v[place] = v[place - 1];
-    v[4] += one;
-    v[0] = one + two;
+    // The names move on by one each time, so that the values need not.
+    const auto at = [&](size_t place) -> uint32_t & { return v[(64 + place - i) % 8]; };
+    const uint32_t a = at(0);
+    const uint32_t e = at(4);
+    const uint32_t big1 = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25);
+    const uint32_t big0 = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22);
+    const uint32_t one = at(7) + big1 + ((e & at(5)) ^ (~e & at(6))) + constants[i] + words[i];
+    const uint32_t two = big0 + ((a & at(1)) ^ (a & at(2)) ^ (at(1) & at(2)));
+    at(3) += one;
+    at(7) = one + two;
   }
   for (int i = 0; i < 8; i++) state[i] += v[i];
 }
