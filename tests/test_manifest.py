@@ -53,8 +53,20 @@ KEYS = {
 NEEDED_KEYS = {"codeowners", "documentation", "domain", "iot_class", "issue_tracker", "name", "version"}
 ERRORS = {"OtaError", "FeedRefused"}
 # A session also ends with what the way to an image raises.
-RAISED_ON_THE_WAY = {Reason.NO_URL, Reason.URL_SCHEME, Reason.IMAGE_UNREADABLE}
-VERDICTS = ("ota/session.py", "ota/dialects/native.py", "sessions.py")
+RAISED_ON_THE_WAY = {
+    Reason.IMAGE_UNREADABLE,
+    Reason.NO_ADDRESS,
+    Reason.NO_PORT,
+    Reason.NO_URL,
+    Reason.URL_SCHEME,
+    Reason.URL_TOO_LONG,
+}
+VERDICTS = (
+    "ota/session.py",
+    "sessions.py",
+    "socket_offers.py",
+    *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "ota" / "dialects").glob("*.py"))),
+)
 
 TIERS = {
     "bronze": """action-setup appropriate-polling brands common-modules config-flow-test-coverage config-flow
@@ -330,6 +342,13 @@ def test_everything_that_the_card_shows_has_a_name() -> None:
     ]
     assert [ast.literal_eval(key) for key in keys] == list(texts)
     attributes = texts["firmware"]["state_attributes"]
-    assert set(attributes) == {"availability", "install_state", "install_reason", "latest_reason", "bytes_held"}
+    assert set(attributes) == {
+        "availability",
+        "version_source",
+        "install_state",
+        "install_reason",
+        "latest_reason",
+        "bytes_held",
+    }
     assert set(attributes["availability"]["state"]) == {*map(str, Availability)}
     assert set(attributes["install_state"]["state"]) == {*map(str, State), "preparing"}

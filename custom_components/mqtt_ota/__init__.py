@@ -3,9 +3,9 @@
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
@@ -14,7 +14,6 @@ from .catalogue import Catalogue
 from .const import (
     CONF_BASE_URL,
     CONF_KEEP_IMAGES,
-    CONF_ROOT,
     CONF_TRANSPORT,
     CONF_WAIT_HOURS,
     DEFAULT_KEEP_IMAGES,
@@ -27,10 +26,9 @@ from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .fleet_store import FleetStore
 from .ota.board import Transport
-from .ota.dialects import Dialect
-from .ota.dialects.native import DEFAULT_ROOT, NativeDialect
 from .runtime import MqttOtaConfigEntry, Runtime
 from .sessions import Sessions
+from .spoken import spoken_dialects
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.UPDATE]
@@ -50,8 +48,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     images = FirmwareStore(hass, keep=options.get(CONF_KEEP_IMAGES, DEFAULT_KEEP_IMAGES))
     await images.async_setup()
     downloads = Downloads(hass, images, base_url=options.get(CONF_BASE_URL, ""))
-    native = NativeDialect(entry.data.get(CONF_ROOT, DEFAULT_ROOT))
-    dialects: dict[str, Dialect] = {native.name: native}
+    dialects = spoken_dialects(entry)
     broker = Broker(hass)
     sessions = Sessions(hass, entry, broker, images, downloads, dialects)
     fleet = Fleet(hass, broker, sessions, FleetStore(hass), dialects)
@@ -67,12 +64,22 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     downloads.async_open()
     entry.async_on_unload(downloads.async_close)
     entry.runtime_data.catalogue.async_start()
-    await fleet.async_restore()
+    _remove_devices(hass, entry, await fleet.async_restore())
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await fleet.async_start()
     async_watch_feeds(hass, entry)
     entry.async_on_unload(entry.add_update_listener(_async_changed))
     return True
+
+
+@callback
+def _remove_devices(hass: HomeAssistant, entry: MqttOtaConfigEntry, gone: list[str]) -> None:
+    """Remove the boards of a protocol that the user removed: nobody can speak to them any more."""
+    registry = dr.async_get(hass)
+    identifiers = {(DOMAIN, member_id) for member_id in gone}
+    for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
+        if device.identifiers & identifiers:
+            registry.async_remove_device(device.id)
 
 
 async def _async_changed(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> None:
@@ -96,9 +103,16 @@ async def async_remove_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> 
 
 
 async def async_remove_config_entry_device(hass: HomeAssistant, entry: MqttOtaConfigEntry, device: DeviceEntry) -> bool:
-    """Let a user delete a board: it comes back by itself if it ever speaks again."""
-    if entry.state is ConfigEntryState.LOADED:
-        for domain, board_id in device.identifiers:
-            if domain == DOMAIN:
-                entry.runtime_data.fleet.async_forget(board_id)
+    """Let a user delete a board: it comes back by itself if it ever speaks again.
+
+    One that the user set up cannot be deleted but where it was set up.
+    """
+    if entry.state is not ConfigEntryState.LOADED:
+        return True
+    fleet = entry.runtime_data.fleet
+    ids = [member_id for domain, member_id in device.identifiers if domain == DOMAIN]
+    if any(fleet.is_configured(fleet.members[member_id]) for member_id in ids if member_id in fleet.members):
+        return False
+    for member_id in ids:
+        fleet.async_forget(member_id)
     return True

@@ -57,9 +57,10 @@ class Catalogue:
         releases = self._feed(product).data
         if not releases:
             return None
-        known = self._found.get(board.id)
+        key = f"{board.dialect}/{board.id}"
+        known = self._found.get(key)
         if known is None or known[0] != board or known[1] is not releases:
-            known = self._found[board.id] = (board, releases, candidates(board, product, releases))
+            known = self._found[key] = (board, releases, candidates(board, product, releases))
         return known[2]
 
     def has_feed(self, board: Board) -> bool:

@@ -9,8 +9,10 @@ CONF_TRANSPORT: Final = "transport"
 CONF_BASE_URL: Final = "base_url"
 CONF_KEEP_IMAGES: Final = "keep_images"
 CONF_WAIT_HOURS: Final = "wait_hours"
+CONF_DIALECT: Final = "dialect"
 
 DEFAULT_KEEP_IMAGES: Final = 10
 DEFAULT_WAIT_HOURS: Final = 24
 
 SUBENTRY_FIRMWARE: Final = "firmware"
+SUBENTRY_DIALECT: Final = "dialect"

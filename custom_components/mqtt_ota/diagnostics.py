@@ -7,13 +7,13 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .const import CONF_BASE_URL, DOMAIN, SUBENTRY_FIRMWARE
+from .const import CONF_BASE_URL, DOMAIN, SUBENTRY_DIALECT, SUBENTRY_FIRMWARE
 from .first_look import CONF_GITHUB_TOKEN, CONF_LOCATION
 from .runtime import MqttOtaConfigEntry
 from .web_feed import shown
 
 # A board's signature, digest and keys are public.
-_SECRET: Final = {"mac", CONF_GITHUB_TOKEN, CONF_BASE_URL}
+_SECRET: Final = {"mac", "address", "password", CONF_GITHUB_TOKEN, CONF_BASE_URL}
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> dict[str, Any]:
@@ -37,6 +37,12 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: MqttOta
             for product, feed in runtime.catalogue.feeds
         ],
         "boards": [_redacted_board(board) for board in runtime.fleet.records()],
+        "dialects": [
+            async_redact_data(dict(subentry.data), _SECRET)
+            for subentry in entry.subentries.values()
+            if subentry.subentry_type == SUBENTRY_DIALECT
+        ],
+        "leftovers": runtime.fleet.leftovers,
     }
 
 
@@ -45,13 +51,13 @@ async def async_get_device_diagnostics(
 ) -> dict[str, Any]:
     """Return what is known of one board, and what there is for it."""
     runtime = entry.runtime_data
-    ids = {board_id for domain, board_id in device.identifiers if domain == DOMAIN}
-    boards = [board for board in runtime.fleet.records() if board["board"]["id"] in ids]
-    members = [member for board_id, member in runtime.fleet.members.items() if board_id in ids]
+    ids = {member_id for domain, member_id in device.identifiers if domain == DOMAIN}
+    boards = [board for board in runtime.fleet.records() if board["id"] in ids]
+    members = [member for member_id, member in runtime.fleet.members.items() if member_id in ids]
     return {
         "boards": [_redacted_board(board) for board in boards],
         "candidates": {
-            member.board.id: [
+            member.id: [
                 {"version": candidate.release.version, "asset": candidate.asset.name}
                 for candidate in runtime.catalogue.candidates(member.board) or ()
             ]

@@ -81,9 +81,7 @@ def check_base_url(text: str) -> str:
 class Downloads:
     """The images that boards may fetch now."""
 
-    def __init__(
-        self, hass: HomeAssistant, store: FirmwareStore, *, base_url: str = "", on_progress: Progress | None = None
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, store: FirmwareStore, *, base_url: str = "") -> None:
         """Offer nothing yet.
 
         `on_progress(session_id, bytes)` hears where a board's request begins, which is what the board holds, and where
@@ -92,7 +90,7 @@ class Downloads:
         self._hass = hass
         self._store = store
         self._base_url = base_url
-        self._on_progress = on_progress
+        self.on_progress: Progress | None = None
         self._offers: dict[str, _Offer] = {}
         self._tokens: dict[str, str] = {}
 
@@ -118,8 +116,11 @@ class Downloads:
         except NoURLAvailableError as err:
             raise OtaError(Reason.NO_URL) from err
 
-    async def async_offer(self, session_id: str, board_id: str, sha256: str, lifetime: float) -> str:
-        """Return the URL of a session's image, good for `lifetime` seconds; the same one when asked again."""
+    async def async_offer(self, session_id: str, board_id: str, sha256: str, lifetime: float, name: str = "") -> str:
+        """Return the URL of a session's image, good for `lifetime` seconds; the same one when asked again.
+
+        It ends with the name of a file for boards that look at it.
+        """
         base_url = self.async_base_url()
         if (stored := await self._store.async_find(sha256)) is None:
             raise OtaError(Reason.IMAGE_UNREADABLE, sha256=sha256)
@@ -134,7 +135,7 @@ class Downloads:
             token = token_urlsafe(_TOKEN_BYTES)
             self._tokens[session_id] = token
             self._offers[token] = _Offer(session_id, board_id, sha256, self._store.path(sha256), stored.size, expires)
-        return f"{base_url}{_PATH}{token}"
+        return f"{base_url}{_PATH}{token}" + (f"/{name}" if name else "")
 
     @callback
     def revoke(self, session_id: str) -> None:
@@ -155,8 +156,8 @@ class Downloads:
     @callback
     def _async_report(self, offer: _Offer, position: int) -> None:
         """Tell how far a session's board is."""
-        if self._on_progress is not None:
-            self._on_progress(offer.session_id, position)
+        if self.on_progress is not None:
+            self.on_progress(offer.session_id, position)
 
     def _make_room(self) -> None:
         """Forget what is over, then what is over soonest."""
@@ -212,6 +213,7 @@ class DownloadView(HomeAssistantView):
     """The way for boards, which have no login: the token in the URL is the right."""
 
     url = f"{_PATH}{{token}}"
+    extra_urls = [f"{_PATH}{{token}}/{{name}}"]
     name = "mqtt_ota:download"
     requires_auth = False
 
@@ -219,8 +221,8 @@ class DownloadView(HomeAssistantView):
         """Answer for this Home Assistant."""
         self._hass = hass
 
-    async def get(self, _request: web.Request, token: str) -> web.StreamResponse:
-        """Answer a board."""
+    async def get(self, _request: web.Request, token: str, name: str = "") -> web.StreamResponse:
+        """Answer a board; the name is for its own eyes."""
         if (downloads := self._hass.data.get(DOWNLOADS)) is None:
             raise web.HTTPNotFound
         return downloads.answer(token)

@@ -23,7 +23,7 @@ class BoardEntity(Entity):
         """Belong to the device of a board."""
         self._member = member
         self._shown_board: Board | None = None
-        self._attr_unique_id = f"{member.board.id}_{key}"
+        self._attr_unique_id = f"{member.id}_{key}"
         self._attr_device_info = device_info(member)
 
     async def async_added_to_hass(self) -> None:
@@ -47,7 +47,7 @@ class BoardEntity(Entity):
             model=board.model or None,
             model_id=board.project or None,
             hw_version=board.chip or None,
-            sw_version=board.version or None,
+            sw_version=self._member.version or None,
         )
 
 
@@ -55,13 +55,13 @@ def device_info(member: Member) -> DeviceInfo:
     """Return the device that stands for a board."""
     board = member.board
     info = DeviceInfo(
-        identifiers={(DOMAIN, board.id)},
+        identifiers={(DOMAIN, member.id)},
         name=member.name,
         manufacturer="Espressif",
         model=board.model or None,
         model_id=board.project or None,
         hw_version=board.chip or None,
-        sw_version=board.version or None,
+        sw_version=member.version or None,
     )
     if board.mac:
         info["connections"] = {(CONNECTION_NETWORK_MAC, board.mac)}

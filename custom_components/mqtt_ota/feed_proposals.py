@@ -110,17 +110,17 @@ class _Watch:
 
     @callback
     def _joined(self, member: Member) -> None:
-        board_id = member.board.id
-        if (unsubscribe := self._unsubscribes.pop(board_id, None)) is not None:
+        member_id = member.id
+        if (unsubscribe := self._unsubscribes.pop(member_id, None)) is not None:
             unsubscribe()
-        self._unsubscribes[board_id] = member.async_listen(lambda: self._changed(member))
+        self._unsubscribes[member_id] = member.async_listen(lambda: self._changed(member))
         self._changed(member)
 
     @callback
     def _changed(self, member: Member) -> None:
         # Progress is no news here: a board that announces the same is the same object.
-        if self._boards.get(member.board.id) is not member.board:
-            self._boards[member.board.id] = member.board
+        if self._boards.get(member.id) is not member.board:
+            self._boards[member.id] = member.board
             self._reviews.async_request()
 
     @callback

@@ -1,6 +1,7 @@
 """The boards: who there is, what each last said, and what of it outlives a restart."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 import logging
 from typing import Any
@@ -9,9 +10,11 @@ from homeassistant.core import HomeAssistant, callback
 
 from .broker import Broker
 from .fleet_store import FleetStore
-from .member import Member
+from .member import Address, Member
 from .ota.board import Availability, Board
-from .ota.dialects import Announcement, Answer, Dialect, Ignored, Message, Presence, Reading
+from .ota.dialects import Announcement, Answer, Dialect, Hint, Ignored, Leftover, Message, Presence, Reading
+from .ota.dialects.registry import NATIVE
+from .ota.moving import moved_from
 from .ota.session import State
 from .sessions import Sessions
 
@@ -19,10 +22,11 @@ _LOGGER = logging.getLogger(__name__)
 
 BOARDS_LIMIT = 2048
 STRANGERS_LIMIT = 32
+LEFTOVERS_LIMIT = 64
 
 
 class Fleet:
-    """All boards that were heard of."""
+    """All boards that were heard of, by the id that each has here."""
 
     def __init__(
         self,
@@ -32,7 +36,7 @@ class Fleet:
         records: FleetStore,
         dialects: Mapping[str, Dialect],
     ) -> None:
-        """Know nobody yet."""
+        """Know nobody yet; `dialects` are those that are spoken, by key."""
         self._loop = hass.loop
         self._broker = broker
         self._sessions = sessions
@@ -40,14 +44,26 @@ class Fleet:
         self._dialects = dialects
         self._joined: set[Callable[[Member], None]] = set()
         self._strangers: set[str] = set()
+        self._hints: dict[Address, Board] = {}
+        self._addresses: dict[Address, Member] = {}
+        self._on_leftovers: set[Callable[[], None]] = set()
+        # Commands that somebody retained: topic by topic, whose they are.
+        self.leftovers: dict[str, str] = {}
         self.members: dict[str, Member] = {}
 
-    async def async_restore(self) -> None:
-        """Take up what was known before the restart."""
+    async def async_restore(self) -> list[str]:
+        """Take up what was known before the restart; return the ids of boards whose dialect is no longer set up."""
+        gone = []
         for member in await self._records.async_load(self._loop.time()):
-            if member.board.dialect in self._dialects:
-                self.members[member.board.id] = member
-                await self._sessions.async_restore(member)
+            if member.board.dialect not in self._dialects:
+                gone.append(member.id)
+                continue
+            self._admit(member)
+            await self._sessions.async_restore(member)
+        for dialect in self._dialects.values():
+            for board in dialect.boards():
+                self._take_configured(dialect, board)
+        return gone
 
     async def async_start(self) -> None:
         """Listen to the boards."""
@@ -72,12 +88,28 @@ class Fleet:
         return lambda: self._joined.discard(joined)
 
     @callback
-    def async_forget(self, board_id: str) -> None:
+    def async_on_leftovers(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` when a retained command was found or is gone; return what ends that."""
+        self._on_leftovers.add(changed)
+        return lambda: self._on_leftovers.discard(changed)
+
+    @callback
+    def async_forget(self, member_id: str) -> None:
         """Remove a board, and what the broker remembers of it."""
-        if (member := self.members.pop(board_id, None)) is not None:
+        if (member := self.members.pop(member_id, None)) is not None:
             self._sessions.async_forget(member)
             member.async_close()
+            for address in [address for address, one in self._addresses.items() if one is member]:
+                del self._addresses[address]
             self._save()
+
+    def is_configured(self, member: Member) -> bool:
+        """Tell whether a board is there because the user set it up, so that it would be back at once."""
+        return any(board.id == member.board.id for board in self.dialect_of(member).boards())
+
+    def dialect_of(self, member: Member) -> Dialect:
+        """Return the dialect that a board speaks now."""
+        return self._dialects[member.board.dialect]
 
     def records(self) -> list[dict[str, Any]]:
         """Return what is known of every board and its last session, as JSON types."""
@@ -88,39 +120,102 @@ class Fleet:
     def _receive(self, dialect: Dialect, message: Message) -> None:
         if not message.payload:
             # A remembered message was removed, maybe by this integration itself: no word of a board's.
+            self._cleared(message.topic)
             return
         board_id = dialect.board_id(message)
-        member = self.members.get(board_id) if board_id else None
-        reading = dialect.read(message) if board_id else Ignored("it names no valid board")
-        if member is None:
-            self._receive_stranger(message, reading)
+        if board_id is None:
+            self._receive_stranger(dialect, message, Ignored("it names no valid board"))
             return
-        match reading:
-            case Announcement(board):
+        address = (dialect.key, board_id)
+        member = self._addresses.get(address)
+        if member is None:
+            self._receive_stranger(dialect, message, dialect.read(message, self._hints.get(address)))
+        elif member.address != address:
+            self._receive_former(dialect, message, member)
+        else:
+            self._receive_member(dialect, message, member)
+
+    def _receive_member(self, dialect: Dialect, message: Message, member: Member) -> None:
+        match dialect.read(message, member.board):
+            case Announcement(board, asks, is_answer):
+                self._sessions.async_ask(asks)
                 self._announced(member, board, live=not message.retain)
+                if is_answer:
+                    self._answered(dialect, member, message)
+            case Hint(board, asks):
+                self._sessions.async_ask(asks)
+                self._announced(member, board, live=False)
             case Presence(availability):
                 self._present(dialect, member, availability)
-            case Answer() if (session := member.active_session) is not None:
-                effects = dialect.receive(session, member.board, message, self._loop.time())
-                self._sessions.async_carry_out(member, effects)
+            case Answer():
+                self._answered(dialect, member, message)
+            case Leftover(topic):
+                self._found_leftover(topic, member.id)
             case Ignored(cause):
                 member.async_note_ignored(cause)
 
-    def _receive_stranger(self, message: Message, reading: Reading | Ignored) -> None:
+    def _receive_former(self, dialect: Dialect, message: Message, member: Member) -> None:
+        """Hear of an address that a board left: what the broker remembers is old, news say that it is back there."""
+        reading = dialect.read(message, None)
+        if isinstance(reading, Announcement) and not message.retain:
+            self._move(member, reading.board)
+            self._sessions.async_ask(reading.asks)
+
+    def _receive_stranger(self, dialect: Dialect, message: Message, reading: Reading | Ignored) -> None:
         match reading:
-            case Announcement(board):
-                self._join(board)
+            case Announcement(board, asks):
+                self._hints.pop((dialect.key, board.id), None)
+                self._join(dialect, board)
+                self._sessions.async_ask(asks)
+            case Hint(board, asks) if len(self._hints) < BOARDS_LIMIT:
+                self._hints[dialect.key, board.id] = board
+                self._sessions.async_ask(asks)
+            case Leftover(topic):
+                self._found_leftover(topic, "")
             case Ignored(cause):
                 self._note_stranger(message.topic, cause)
 
-    def _join(self, board: Board) -> None:
-        if len(self.members) >= BOARDS_LIMIT:
-            self._note_stranger(board.id, f"there are {BOARDS_LIMIT} boards already")
+    def _join(self, dialect: Dialect, board: Board) -> None:
+        """Let a board in: as the one that it was before its last update, or as a new one."""
+        sessions = ((member.board, member.session) for member in self.members.values())
+        former = moved_from(board, sessions, self._loop.time())
+        if former is not None:
+            self._move(self._addresses[former.dialect, former.id], board)
             return
-        member = self.members[board.id] = Member(board)
-        self._save()
-        for joined in tuple(self._joined):
-            joined(member)
+        member_id = board.id if dialect.name == NATIVE else f"{dialect.name}:{board.id}"
+        if member_id in self.members:
+            self._note_stranger(board.id, "another board of this name is known")
+        elif len(self.members) >= BOARDS_LIMIT:
+            self._note_stranger(board.id, f"there are {BOARDS_LIMIT} boards already")
+        else:
+            member = Member(member_id, board)
+            self._admit(member)
+            self._save()
+            for joined in tuple(self._joined):
+                joined(member)
+
+    def _admit(self, member: Member) -> None:
+        self.members[member.id] = member
+        self._addresses.update(dict.fromkeys((*member.former, member.address), member))
+
+    def _move(self, member: Member, board: Board) -> None:
+        """Go on with a board that speaks another way from now on."""
+        _LOGGER.info("The board %s speaks as %s %s now", member.id, board.dialect, board.id)
+        # What the broker remembers of its old way would bring a board back that is no more.
+        self._sessions.async_carry_out(member, self.dialect_of(member).forget(member.board))
+        member.former = {*member.former, member.address} - {(board.dialect, board.id)}
+        member.availability = Availability.UNKNOWN
+        self._addresses[board.dialect, board.id] = member
+        self._announced(member, board, live=True)
+
+    def _take_configured(self, dialect: Dialect, board: Board) -> None:
+        """Let a board in that the user set up; what was learned of it stays."""
+        member = self._addresses.get((dialect.key, board.id))
+        if member is None:
+            self._join(dialect, board)
+        elif member.address == (dialect.key, board.id):
+            known = member.board
+            member.board = replace(board, version=known.version, digest=known.digest, address=known.address)
 
     def _announced(self, member: Member, board: Board, *, live: bool) -> None:
         changed = member.board != board
@@ -134,6 +229,11 @@ class Fleet:
             member.async_changed()
             self._save()
 
+    def _answered(self, dialect: Dialect, member: Member, message: Message) -> None:
+        if (session := member.active_session) is not None:
+            effects = dialect.receive(session, member.board, message, self._loop.time())
+            self._sessions.async_carry_out(member, effects)
+
     def _present(self, dialect: Dialect, member: Member, availability: Availability) -> None:
         if member.availability is not availability:
             member.availability = availability
@@ -141,6 +241,19 @@ class Fleet:
         if (session := member.active_session) is not None and session.state is not State.QUEUED:
             effects = dialect.presence(session, member.board, availability, self._loop.time())
             self._sessions.async_carry_out(member, effects)
+
+    def _found_leftover(self, topic: str, member_id: str) -> None:
+        if topic not in self.leftovers and len(self.leftovers) < LEFTOVERS_LIMIT:
+            self.leftovers[topic] = member_id
+            self._tell_leftovers()
+
+    def _cleared(self, topic: str) -> None:
+        if self.leftovers.pop(topic, None) is not None:
+            self._tell_leftovers()
+
+    def _tell_leftovers(self) -> None:
+        for changed in tuple(self._on_leftovers):
+            changed()
 
     def _note_stranger(self, who: str, cause: str) -> None:
         if cause not in self._strangers and len(self._strangers) < STRANGERS_LIMIT:

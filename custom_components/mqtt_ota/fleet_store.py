@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
-from .member import Member
+from .member import Installed, Member
 from .ota.board import Availability, Board, Encoding, Order, Transport
 from .ota.session import Session
 
@@ -60,7 +60,11 @@ class FleetStore:
         board = asdict(member.board)
         board["encodings"] = sorted(member.board.encodings)
         board["transports"] = sorted(member.board.transports)
+        installed = member.installed
         return {
+            "id": member.id,
+            "former": sorted(member.former),
+            "installed": None if installed is None else asdict(installed),
             "board": board,
             "availability": member.availability,
             "session": None if member.session is None else member.session.stored(now),
@@ -74,8 +78,13 @@ def _restored(record: dict[str, Any], now: float) -> Member:
     fields["transports"] = frozenset(Transport(item) for item in fields["transports"])
     fields["keys"] = tuple(fields["keys"])
     session = record["session"]
+    installed = record.get("installed")
     return Member(
-        Board(**fields),
-        Availability(record["availability"]),
-        None if session is None else Session.restored(session, now),
+        # What was saved before boards could have another id than their own has none.
+        id=record["id"] if "id" in record else fields["id"],
+        board=Board(**fields),
+        availability=Availability(record["availability"]),
+        session=None if session is None else Session.restored(session, now),
+        installed=None if installed is None else Installed(**installed),
+        former={(dialect, board_id) for dialect, board_id in record.get("former", ())},
     )

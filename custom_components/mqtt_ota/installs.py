@@ -53,4 +53,12 @@ def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:
         )
     check_signature(candidate, board, size=stored.size, sha256=stored.sha256)
     text = manifest(candidate, board, size=stored.size, sha256=stored.sha256).text()
-    return Target(version=version, sha256=stored.sha256, size=stored.size, manifest=text, signature=asset.signature)
+    return Target(
+        version=version,
+        sha256=stored.sha256,
+        size=stored.size,
+        manifest=text,
+        signature=asset.signature,
+        digests=stored.image.digests,
+        url=asset.url if "://" in asset.url else "",
+    )

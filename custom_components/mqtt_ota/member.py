@@ -18,13 +18,31 @@ WRITE_INTERVAL = 1.0
 CAUSES_LIMIT = 16
 
 
+# A board is known by the key of the dialect that it speaks, and its id there.
+type Address = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What the last update brought to a board that tells no version: it holds while the board's digest is this."""
+
+    version: str
+    digest: str
+
+
 @dataclass(slots=True, eq=False)
 class Member:
-    """A board, whether it can be spoken to, and its last or running session."""
+    """A board, whether it can be spoken to, and its last or running session.
 
+    `id` stays what it is when the board speaks another way after an update; `former` are the addresses that it left.
+    """
+
+    id: str
     board: Board
     availability: Availability = Availability.UNKNOWN
     session: Session | None = None
+    installed: Installed | None = None
+    former: set[Address] = field(default_factory=set)
     preparing: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     writes: Throttle = field(init=False)
@@ -40,6 +58,20 @@ class Member:
     def name(self) -> str:
         """Return what a person calls the board."""
         return self.board.name or self.board.id
+
+    @property
+    def address(self) -> Address:
+        """Return under which dialect and id the board speaks now."""
+        return self.board.dialect, self.board.id
+
+    @property
+    def version(self) -> str:
+        """Return what the board runs: what it says, else what was installed from here; empty where neither tells."""
+        if self.board.version:
+            return self.board.version
+        if self.installed is None or self.board.digest not in {"", self.installed.digest}:
+            return ""
+        return self.installed.version
 
     @property
     def active_session(self) -> Session | None:

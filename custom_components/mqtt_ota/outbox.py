@@ -39,6 +39,7 @@ class Outbox:
         self._frame = frame
         self._steering: deque[_Steering] = deque(maxlen=STEERING_LIMIT)
         self._blocks: dict[str, dict[Block, set[str]]] = {}
+        self._qos: dict[str, int] = {}
         self._filled = asyncio.Event()
 
     async def async_run(self) -> None:
@@ -49,9 +50,9 @@ class Outbox:
                 message = self._steering.popleft()
                 await self._publish(message.topic, message.payload, message.qos, retain=message.retain)
             elif (item := self._next_block()) is not None:
-                topic, payload = item
+                topic, payload, qos = item
                 if payload is not None:
-                    await self._publish(topic, payload, 0)
+                    await self._publish(topic, payload, qos)
             else:
                 self._filled.clear()
 
@@ -62,8 +63,9 @@ class Outbox:
         self._filled.set()
 
     @callback
-    def async_send_blocks(self, session_id: str, topic: str, blocks: tuple[Block, ...]) -> None:
-        """Queue blocks of a session's image."""
+    def async_send_blocks(self, session_id: str, topic: str, blocks: tuple[Block, ...], qos: int) -> None:
+        """Queue blocks of a session's image; a topic has one QoS."""
+        self._qos[topic] = qos
         waiting = self._blocks.setdefault(topic, {})
         for block in blocks:
             if block in waiting:
@@ -81,9 +83,9 @@ class Outbox:
                 if not waiting[block]:
                     del waiting[block]
             if not waiting:
-                del self._blocks[topic]
+                del self._blocks[topic], self._qos[topic]
 
-    def _next_block(self) -> tuple[str, bytes | None] | None:
+    def _next_block(self) -> tuple[str, bytes | None, int] | None:
         """Take the next block, from the topic that waited longest."""
         if not self._blocks:
             return None
@@ -91,10 +93,13 @@ class Outbox:
         waiting = self._blocks.pop(topic)
         block, sessions = next(iter(waiting.items()))
         del waiting[block]
+        qos = self._qos[topic]
         if waiting:
             self._blocks[topic] = waiting
+        else:
+            del self._qos[topic]
         frames = (self._frame(session_id, block) for session_id in sessions)
-        return topic, next((frame for frame in frames if frame is not None), None)
+        return topic, next((frame for frame in frames if frame is not None), None), qos
 
     async def _publish(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
         # While the connection is down a message would be raised and yet queued: it is dropped here, and said again

@@ -10,11 +10,12 @@ from homeassistant.core import HomeAssistant, callback
 from .broker import Broker
 from .downloads import Downloads
 from .firmware_store import FirmwareStore
-from .member import Member
+from .member import Installed, Member
+from .offers import Offers
 from .ota.board import Availability, Transport
-from .ota.dialects import Block, Clear, Dialect, Effect, Ignored, OfferUrl, Publish, SendBlocks, StopBlocks
+from .ota.dialects import Block, Clear, Dialect, Effect, Ignored, OfferSocket, OfferUrl, Publish, SendBlocks, StopBlocks
 from .ota.errors import OtaError, Reason
-from .ota.session import Session, State, Target
+from .ota.session import GOOD, Session, State, Target
 from .outbox import Outbox
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,7 +24,6 @@ _LOGGER = logging.getLogger(__name__)
 SETTLE = 5.0
 # How long to leave a session alone while the broker is gone, in seconds.
 BROKER_GONE = 30.0
-URL_LIFETIME = 3600.0
 
 
 class Sessions:
@@ -44,12 +44,13 @@ class Sessions:
         self._loop = hass.loop
         self._broker = broker
         self._images = images
-        self._downloads = downloads
         self._dialects = dialects
         self._active: dict[str, Member] = {}
         self._loaded: dict[str, bytes] = {}
         self._saves: Callable[[], None] = lambda: None
         self._outbox = Outbox(broker, self._frame)
+        downloads.on_progress = self._fetched
+        self._offers = Offers(hass, downloads, self._outbox, self._served, self._transport_failed)
 
     def async_start(self, saves: Callable[[], None]) -> None:
         """Begin to send; `saves` is called when something happened that a restart must not lose."""
@@ -72,19 +73,46 @@ class Sessions:
         """
         if member.active_session is not None:
             raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
+        mate = self._mate(member)
+        if mate is not None and mate.target.sha256 != target.sha256:
+            raise OtaError(Reason.COHORT_BUSY, board=member.name, version=mate.target.version)
         image = await self._async_pinned(target.sha256)
-        now = self._loop.time()
-        session = Session.create(token_hex(8), member.board, target, now, transport, patience)
+        session = Session.create(
+            token_hex(8), member.board, target, self._loop.time(), transport, patience, member.version
+        )
         session.memo["shared"] = target.sha256 in self._loaded
+        try:
+            await self._async_prepare(member, session, image)
+        except OtaError:
+            self._images.unpin(target.sha256)
+            raise
         member.session = session
         self._open(member, session, image)
+        now = self._loop.time()
         if member.availability in {Availability.OFFLINE, Availability.ASLEEP}:
             session.wait(now)
+            self.async_settle(member, session)
+        elif mate is not None and mate.state is not State.WAITING:
+            # The trigger that started the other reached this board too: a second one would start both again.
+            session.offer(now, patience=patience)
             self.async_settle(member, session)
         else:
             self.async_carry_out(member, self._dialect(member).begin(session, member.board, now))
         self._saves()
         return session
+
+    async def _async_prepare(self, member: Member, session: Session, image: bytes) -> None:
+        """Let the dialect look at the image; raises OtaError when it cannot be brought, or another session came first."""
+        dialect = self._dialect(member)
+        await self._hass.async_add_executor_job(dialect.prepare, session, member.board, image)
+        if member.active_session is not None:
+            raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
+
+    def _mate(self, member: Member) -> Session | None:
+        """Return the running session of a board that the same trigger starts."""
+        cohort = member.board.cohort
+        others = (other for other in self._active.values() if cohort and other.board.cohort == cohort)
+        return next((other.session for other in others if other is not member), None)
 
     async def async_restore(self, member: Member) -> None:
         """Take up a session that a restart interrupted."""
@@ -115,6 +143,17 @@ class Sessions:
         self.async_carry_out(member, self._dialect(member).forget(member.board))
 
     @callback
+    def async_ask(self, asks: Iterable[Publish]) -> None:
+        """Send what a dialect wants to know of boards."""
+        for ask in asks:
+            self._outbox.async_send(ask.topic, ask.payload, ask.qos)
+
+    @callback
+    def async_clear(self, topic: str) -> None:
+        """Remove what the broker remembers on a topic."""
+        self._outbox.async_send(topic, b"", 1, retain=True)
+
+    @callback
     def async_carry_out(self, member: Member, effects: Iterable[Effect]) -> None:
         """Do what a dialect wants done for a board."""
         session = member.session
@@ -123,17 +162,16 @@ class Sessions:
                 case Publish(topic, payload, qos):
                     self._outbox.async_send(topic, payload, qos)
                 case Clear(topic):
-                    self._outbox.async_send(topic, b"", 1, retain=True)
+                    self.async_clear(topic)
                 case Ignored(cause):
                     member.async_note_ignored(cause)
-                case SendBlocks(topic, blocks) if session is not None:
-                    self._outbox.async_send_blocks(session.id, topic, blocks)
+                case SendBlocks(topic, blocks, qos) if session is not None:
+                    self._outbox.async_send_blocks(session.id, topic, blocks, qos)
                 case StopBlocks() if session is not None:
                     self._outbox.async_drop_blocks(session.id)
-                case OfferUrl() if session is not None:
-                    self._entry.async_create_background_task(
-                        self._hass, self._async_offer_url(member, session, effect), f"offer to {member.board.id}"
-                    )
+                    self._offers.async_close_socket(session.id)
+                case OfferUrl() | OfferSocket() if session is not None:
+                    self._offer(member, session, effect)
         if session is not None:
             self.async_settle(member, session)
 
@@ -145,6 +183,11 @@ class Sessions:
             member.async_changed()
         elif self._active.pop(session.id, None) is not None:
             self._close(member, session)
+
+    def _offer(self, member: Member, session: Session, offer: OfferUrl | OfferSocket) -> None:
+        """Make an offer that takes time to make."""
+        task = self._offers.async_make(member, session, offer, self._loaded[session.target.sha256])
+        self._entry.async_create_background_task(self._hass, task, f"offer to {member.board.id}")
 
     def _dialect(self, member: Member) -> Dialect:
         return self._dialects[member.board.dialect]
@@ -165,12 +208,13 @@ class Sessions:
 
     def _close(self, member: Member, session: Session) -> None:
         target = session.target
-        self._downloads.revoke(session.id)
+        self._offers.async_withdraw(session.id)
         self._images.unpin(target.sha256)
         if not any(other.session and other.session.target.sha256 == target.sha256 for other in self._active.values()):
             self._loaded.pop(target.sha256, None)
-        if session.state is State.CONFIRMED:
-            _LOGGER.info("The board %s runs %s", member.board.id, target.version)
+        if session.state in GOOD:
+            member.installed = None if member.board.version else Installed(target.version, member.board.digest)
+            _LOGGER.info("The update of the board %s to %s is %s", member.board.id, target.version, session.state)
         else:
             why = f"{session.reason} {session.detail}".rstrip()
             _LOGGER.warning("The update of the board %s to %s ended: %s", member.board.id, target.version, why)
@@ -196,20 +240,26 @@ class Sessions:
         else:
             self.async_carry_out(member, self._dialect(member).tick(session, member.board, now))
 
-    async def _async_offer_url(self, member: Member, session: Session, offer: OfferUrl) -> None:
-        failed: OtaError | None = None
-        url = ""
-        try:
-            url = await self._downloads.async_offer(session.id, member.board.id, session.target.sha256, URL_LIFETIME)
-        except OtaError as err:
-            failed = err
-        if url and (scheme := url.partition(":")[0]) not in offer.schemes:
-            failed = OtaError(Reason.URL_SCHEME, board=member.name, scheme=scheme)
+    @callback
+    def _fetched(self, session_id: str, position: int) -> None:
+        """Take note of where the board of a session is with its fetch."""
+        member = self._active.get(session_id)
+        if member is not None and (session := member.active_session) is not None:
+            now = self._loop.time()
+            self.async_carry_out(member, self._dialect(member).fetched(session, member.board, position, now))
+
+    @callback
+    def _served(self, member: Member, session: Session, failure: Reason | None) -> None:
+        """Let a session go on whose board read what it was told to fetch, or did not."""
+        if member.active_session is session:
+            effects = self._dialect(member).served(session, member.board, failure, self._loop.time())
+            self.async_carry_out(member, effects)
+
+    @callback
+    def _transport_failed(self, member: Member, session: Session, err: OtaError) -> None:
+        """Let a session go on whose image cannot be offered in this way."""
         if member.active_session is not session:
             return
-        if failed is None:
-            self._outbox.async_send(offer.topic, offer.payload(url), offer.qos)
-            return
-        _LOGGER.warning("No URL can be offered to the board %s: %s", member.board.id, failed)
+        _LOGGER.warning("The image cannot be offered to the board %s: %s", member.board.id, err)
         dialect, now = self._dialect(member), self._loop.time()
-        self.async_carry_out(member, dialect.transport_failed(session, member.board, failed.reason, now))
+        self.async_carry_out(member, dialect.transport_failed(session, member.board, err.reason, now))

@@ -13,9 +13,11 @@ from .const import DOMAIN
 from .entity import BoardEntity
 from .installs import async_install
 from .member import Member
+from .ota.dialects import Traits
 from .ota.errors import OtaError
-from .ota.release import Candidate, notes_since
-from .ota.session import Session, State
+from .ota.notes import notes_since
+from .ota.release import Candidate
+from .ota.session import GOOD, Session, State
 from .ota.version import is_newer, is_same
 from .runtime import MqttOtaConfigEntry, Runtime
 
@@ -23,6 +25,8 @@ from .runtime import MqttOtaConfigEntry, Runtime
 PARALLEL_UPDATES = 0
 
 SUMMARY_LENGTH: Final = 255
+# What the card shows as installed of a board that tells no version: without a text there Home Assistant shows no button.
+UNKNOWN_VERSION: Final = "unknown"
 
 
 async def async_setup_entry(
@@ -99,7 +103,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
             return
         self._candidates = candidates
         newest = candidates[0] if candidates else None
-        installed = self._member.board.version
+        installed = self._member.version
         # Without a feed nobody can say that the board is up to date.
         self._attr_latest_version = (
             (installed or None) if self._runtime.catalogue.has_feed(self._member.board) else None
@@ -119,8 +123,16 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
     @property
     @override
     def installed_version(self) -> str | None:
-        """Return what the board said that it runs."""
-        return self._member.board.version or None
+        """Return what the board runs, as far as is known: see `version_source`."""
+        tells = Traits.REPORTS_VERSION in self._runtime.fleet.dialect_of(self._member).traits
+        return self._member.version or (None if tells else UNKNOWN_VERSION)
+
+    @property
+    def version_source(self) -> str:
+        """Return how the installed version is known."""
+        if self._member.board.version:
+            return "board"
+        return "installed_from_here" if self._member.version else "nobody"
 
     @property
     @override
@@ -143,6 +155,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         state = "preparing" if self._member.preparing else None if session is None else session.state
         return {
             "availability": self._member.availability,
+            "version_source": self.version_source,
             "install_state": state,
             "install_reason": None if session is None else session.reason,
             "latest_reason": self._runtime.catalogue.reason(self._member.board),
@@ -152,7 +165,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
     @override
     def version_is_newer(self, latest_version: str, installed_version: str) -> bool:
         """Order the versions that people really use; what cannot be ordered is not newer."""
-        return is_newer(latest_version, installed_version)
+        return installed_version == UNKNOWN_VERSION or is_newer(latest_version, installed_version)
 
     async def async_update(self) -> None:
         """Ask the feed again: this is the user's "check for updates"."""
@@ -163,7 +176,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         """Return the notes of every release since the installed one."""
         if not self._candidates or self.latest_version is None:
             return None
-        return notes_since(self._candidates, self._member.board.version, self.latest_version) or None
+        return notes_since(self._candidates, self._member.version, self.latest_version) or None
 
     @override
     async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:
@@ -175,7 +188,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         if session.state is State.WAITING:
             return
         await self._member.ended.wait()
-        if self._member.session is session and not session.is_active and session.state is not State.CONFIRMED:
+        if self._member.session is session and not session.is_active and session.state not in GOOD:
             raise _failed(self._member, session)
 
 
@@ -202,7 +215,7 @@ def _failed(member: Member, session: Session) -> HomeAssistantError:
         translation_placeholders={
             "board": member.name,
             "version": session.target.version,
-            "installed": session.from_version,
+            "installed": session.from_version or "-",
             "detail": session.detail or "-",
         },
     )

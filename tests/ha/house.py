@@ -1,7 +1,7 @@
 """A house inside a test: the real MQTT client of Home Assistant, a real broker, a feed server and boards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_FIRMWARE
+from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_DIALECT, SUBENTRY_FIRMWARE
 from custom_components.mqtt_ota.member import Member
 from custom_components.mqtt_ota.ota.board import Availability
 from homeassistant.components import mqtt
@@ -155,9 +155,17 @@ class House:
 
 @asynccontextmanager
 async def a_house(
-    hass: HomeAssistant, folder: Path, *, options: dict[str, Any] | None = None, **product: Any
+    hass: HomeAssistant,
+    folder: Path,
+    *,
+    options: dict[str, Any] | None = None,
+    dialects: Sequence[dict[str, Any]] = (),
+    **product: Any,
 ) -> AsyncIterator[House]:
-    """Set a house up; its feed offers 1.1.0 of 64 kB for the ESP32-S3."""
+    """Set a house up; its feed offers 1.1.0 of 64 kB for the ESP32-S3.
+
+    `dialects` are the settings of each protocol that is set up, with its kind as `dialect`.
+    """
     async with feed_server() as feed:
         with run_mosquitto(folder / "mosquitto") as broker:
             entry = MockConfigEntry(
@@ -165,7 +173,7 @@ async def a_house(
                 title="MQTT OTA",
                 data={"root": "mqtt_ota"},
                 options=options or {},
-                subentries_data=[_subentry(feed.address(FEED), product)],
+                subentries_data=[_subentry(feed.address(FEED), product), *map(_dialect, dialects)],
             )
             house = House(hass, broker, feed, _mqtt_entry(broker), entry, folder)
             house.publish_releases({"version": "1.1.0", "notes": "Quieter.", "image": build_app(version="1.1.0")})
@@ -188,6 +196,11 @@ async def a_house(
 def _subentry(location: str, product: dict[str, Any]) -> ConfigSubentryData:
     data = {"kind": "manifest", "location": location, "name": "Relay", "model": "relay"} | product
     return ConfigSubentryData(data=data, subentry_type=SUBENTRY_FIRMWARE, title="Relay", unique_id=None)
+
+
+def _dialect(settings: dict[str, Any]) -> ConfigSubentryData:
+    title = settings.get("name", settings["dialect"])
+    return ConfigSubentryData(data=settings, subentry_type=SUBENTRY_DIALECT, title=title, unique_id=None)
 
 
 def _mqtt_entry(broker: Mosquitto) -> MockConfigEntry:

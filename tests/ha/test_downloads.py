@@ -52,7 +52,8 @@ def reports() -> Reports:
 async def downloads(hass: HomeAssistant, store: FirmwareStore, reports: Reports) -> Downloads:
     assert await async_setup_component(hass, "http", {})
     async_register_view(hass)
-    downloads = Downloads(hass, store, base_url=BASE, on_progress=lambda *report: reports.append(report))
+    downloads = Downloads(hass, store, base_url=BASE)
+    downloads.on_progress = lambda *report: reports.append(report)
     downloads.async_open()
     return downloads
 

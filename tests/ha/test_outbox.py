@@ -56,8 +56,8 @@ def blocks(*numbers: int) -> tuple[Block, ...]:
 
 
 async def test_what_steers_goes_first_and_topics_take_turns(outbox: Sender) -> None:
-    outbox.async_send_blocks("one", "a", blocks(0, 1, 2))
-    outbox.async_send_blocks("two", "b", blocks(0))
+    outbox.async_send_blocks("one", "a", blocks(0, 1, 2), 0)
+    outbox.async_send_blocks("two", "b", blocks(0), 0)
     outbox.async_send("offer", b"!", 1)
     assert await outbox.flush() == [
         ("offer", b"!"),
@@ -69,37 +69,37 @@ async def test_what_steers_goes_first_and_topics_take_turns(outbox: Sender) -> N
 
 
 async def test_a_block_that_several_want_is_sent_once(outbox: Sender) -> None:
-    outbox.async_send_blocks("one", "shared", blocks(0, 1))
-    outbox.async_send_blocks("two", "shared", blocks(1, 2))
+    outbox.async_send_blocks("one", "shared", blocks(0, 1), 0)
+    outbox.async_send_blocks("two", "shared", blocks(1, 2), 0)
     outbox.ended.add("one")
-    outbox.async_send_blocks("two", "shared", blocks(0))
+    outbox.async_send_blocks("two", "shared", blocks(0), 0)
     assert [payload for _, payload in await outbox.flush()] == [b"two 0", b"two 1", b"two 2"]
 
 
 async def test_dropping_takes_back_only_what_nobody_else_wants(outbox: Sender) -> None:
-    outbox.async_send_blocks("one", "shared", blocks(0, 1))
-    outbox.async_send_blocks("two", "shared", blocks(1))
-    outbox.async_send_blocks("one", "own", blocks(5))
+    outbox.async_send_blocks("one", "shared", blocks(0, 1), 0)
+    outbox.async_send_blocks("two", "shared", blocks(1), 0)
+    outbox.async_send_blocks("one", "own", blocks(5), 0)
     outbox.async_drop_blocks("one")
     assert await outbox.flush() == [("shared", b"two 1")]
 
 
 async def test_a_session_that_ended_sends_nothing_and_stops_nobody(outbox: Sender) -> None:
     outbox.ended.add("one")
-    outbox.async_send_blocks("one", "a", blocks(0))
-    outbox.async_send_blocks("two", "b", blocks(0))
+    outbox.async_send_blocks("one", "a", blocks(0), 0)
+    outbox.async_send_blocks("two", "b", blocks(0), 0)
     assert await outbox.flush() == [("b", b"two 0")]
 
 
 async def test_one_topic_cannot_fill_the_memory(outbox: Sender) -> None:
-    outbox.async_send_blocks("one", "a", blocks(*range(TOPIC_LIMIT * 2)))
+    outbox.async_send_blocks("one", "a", blocks(*range(TOPIC_LIMIT * 2)), 0)
     assert len(await outbox.flush()) == TOPIC_LIMIT
 
 
 async def test_while_the_broker_is_gone_everything_is_dropped(outbox: Sender) -> None:
     outbox.line.is_connected = False
     outbox.async_send("offer", b"!", 1)
-    outbox.async_send_blocks("one", "a", blocks(0))
+    outbox.async_send_blocks("one", "a", blocks(0), 0)
     assert await outbox.flush() == []
 
 

@@ -12,6 +12,7 @@ from custom_components.mqtt_ota.ota import signature
 from custom_components.mqtt_ota.ota.asset_name import chip_spellings
 from custom_components.mqtt_ota.ota.board import Board
 from custom_components.mqtt_ota.ota.errors import OtaError, Reason
+from custom_components.mqtt_ota.ota.notes import notes_since
 from custom_components.mqtt_ota.ota.release import (
     Asset,
     Candidate,
@@ -23,7 +24,6 @@ from custom_components.mqtt_ota.ota.release import (
     choose,
     fits,
     manifest,
-    notes_since,
     product_for,
 )
 from custom_components.mqtt_ota.ota.version import is_newer

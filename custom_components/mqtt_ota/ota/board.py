@@ -49,6 +49,12 @@ class Board:
 
     Empty text or zero means that the board did not say. Sizes are bytes, `wake_interval` is seconds
     (0: always awake), `window` is the number of blocks in flight that it can take.
+
+    `dialect` is the key of the dialect that it speaks, `id` its name there. `sha256` is the digest of the image that
+    runs; a board that knows another one tells it as `digest`, `algorithm:hex`, in the form of `Target.digests`.
+    `build` is the name of the build that runs, without its ending: only a file of just this name is for the board.
+    `series` is the beginning of the versions that are for it, whole numbers: `1.4` takes 1.4.2 and not 1.40.
+    `cohort` is the same for boards that one trigger reaches together. `address` is its IP address.
     """
 
     id: str
@@ -72,3 +78,13 @@ class Board:
     wake_interval: int = 0
     feed: str = ""
     pending: bool = False
+    digest: str = ""
+    build: str = ""
+    series: str = ""
+    cohort: str = ""
+    address: str = ""
+
+    @property
+    def tells_what_runs(self) -> bool:
+        """Tell whether anything that the board says depends on the image that it runs."""
+        return bool(self.version or self.sha256 or self.digest)

@@ -76,6 +76,12 @@ class Image:
     signed: bool
     digest_appended: bool
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Return what boards may call the image, each `algorithm:hex`; the ELF's digest as a whole and its first half."""
+        elf = (f"elf:{self.elf_sha256}", f"elf:{self.elf_sha256[:32]}") if self.elf_sha256.strip("0") else ()
+        return (f"sha256:{self.sha256}", f"md5:{self.md5}", *elf)
+
 
 def inspect(data: bytes) -> Image:
     """Read an application image, or raise OtaError with the reason why it cannot be installed over the air.

@@ -9,7 +9,7 @@ from .board import Board
 from .errors import OtaError, Reason
 from .globs import chip_specificity, is_literal, matches_name, specificity
 from .signature import Manifest, decode, load_public_key, verify
-from .version import is_newer, is_same, newest_first
+from .version import is_newer, is_of_series, is_same, newest_first
 
 
 class Channel(StrEnum):
@@ -63,6 +63,7 @@ class Product:
     """
 
     name: str
+    board_id: str = ""
     model: str = ""
     chip: str = ""
     project: str = ""
@@ -83,14 +84,15 @@ class Candidate:
 def fits(product: Product, board: Board) -> int | None:
     """Return how specifically a product fits a board, more being more, or None when it does not.
 
-    The model says most about a board, then the project, then the chip.
+    The id says most about a board, then the model, then the project, then the chip.
     """
+    board_id = specificity(product.board_id, board.id)
     model = specificity(product.model, board.model)
     project = specificity(product.project, board.project)
     chip = chip_specificity(product.chip, board.chip)
-    if model is None or project is None or chip is None:
+    if board_id is None or model is None or project is None or chip is None:
         return None
-    return 4 * model + 2 * project + chip
+    return 8 * board_id + 4 * model + 2 * project + chip
 
 
 def product_for(board: Board, products: Iterable[Product]) -> Product | None:
@@ -117,8 +119,8 @@ def candidates(board: Board, product: Product, releases: Iterable[Release]) -> t
 def choose(board: Board, product: Product, releases: Iterable[Release], version: str | None) -> Candidate:
     """Return the newest release that this board can take, or the one of a version; raises why there is none.
 
-    OtaError: NO_RELEASE, VERSION_UNKNOWN, NO_ASSET, AMBIGUOUS_RELEASE, VERSION_TOO_OLD, VERSION_TOO_NEW,
-    COUNTER_TOO_LOW, SIGNATURE_MISSING, SIGNATURE_INVALID, KEY_INVALID or MANIFEST_INVALID.
+    OtaError: NO_RELEASE, VERSION_UNKNOWN, NO_ASSET, AMBIGUOUS_RELEASE, OTHER_SERIES, VERSION_TOO_OLD,
+    VERSION_TOO_NEW, COUNTER_TOO_LOW, SIGNATURE_MISSING, SIGNATURE_INVALID, KEY_INVALID or MANIFEST_INVALID.
     """
     visible = _visible(product, releases)
     if not visible:
@@ -208,15 +210,22 @@ def _ranked(board: Board, product: Product, release: Release) -> list[tuple[tupl
     is_anonymous = not any(asset.chip or asset.model or chips_hinted(asset.name) for asset in files)
     ranked = []
     for asset in files:
+        if board.build and _build_of(asset) != board.build.casefold():
+            continue
         if product.asset_pattern and not _is_asked_for(board, product, release, asset):
             continue
         model = specificity(asset.model, board.model)
         project = specificity(asset.project, board.project)
-        is_told = bool(product.asset_pattern or asset.model)
+        is_told = bool(product.asset_pattern or asset.model or board.build)
         chip = chip_evidence(board.chip, asset.chip, asset.name, is_told=is_told, is_anonymous=is_anonymous)
         if model is not None and project is not None and chip is not None:
             ranked.append(((model, project, chip), asset))
     return ranked
+
+
+def _build_of(asset: Asset) -> str:
+    """Return the name of the build that a file is: the file's own, without folders and its ending."""
+    return (asset.name or asset.url).rpartition("/")[2].casefold().removesuffix(".bin")
 
 
 def _is_asked_for(board: Board, product: Product, release: Release, asset: Asset) -> bool:
@@ -234,6 +243,8 @@ def _is_asked_for(board: Board, product: Product, release: Release, asset: Asset
 def _refusal(board: Board, product: Product, release: Release, asset: Asset) -> OtaError | None:
     """Return why a board cannot take the file that is for it; a bound on a version that it does not say is not met."""
     version, installed = release.version, board.version or "?"
+    if board.series and not is_of_series(version, board.series):
+        return OtaError(Reason.OTHER_SERIES, version=version, series=board.series)
     if asset.min_version and (not board.version or is_newer(asset.min_version, board.version)):
         return OtaError(Reason.VERSION_TOO_OLD, version=version, installed=installed, minimum=asset.min_version)
     if asset.max_version and (not board.version or is_newer(board.version, asset.max_version)):
@@ -271,29 +282,3 @@ def check_signature(candidate: Candidate, board: Board, *, size: int, sha256: st
     if key := candidate.product.public_key:
         text = manifest(candidate, board, size=size, sha256=sha256).text()
         verify(text, decode(candidate.asset.signature), load_public_key(key))
-
-
-def notes_since(candidates: Sequence[Candidate], installed: str, latest: str, limit: int = 10) -> str:
-    """Return the notes of what is newer than `installed` up to `latest`, newest first, as Markdown.
-
-    At most `limit` releases; the rest is a link to the newest of them. Of versions without an order, only the latest.
-    """
-    releases = newest_first((candidate.release for candidate in candidates), lambda release: release.version)
-    fresh = [release for release in releases if _is_between(release.version, installed, latest)]
-    sections = [_section(release) for release in fresh[:limit]]
-    if rest := fresh[limit:]:
-        versions = " - ".join(dict.fromkeys((rest[0].version, rest[-1].version)))
-        sections.append(f"[… {versions}](<{rest[0].url}>)" if rest[0].url else f"… {versions}")
-    return "\n\n".join(sections)
-
-
-def _is_between(version: str, installed: str, latest: str) -> bool:
-    """Tell whether a version comes after the installed one, and not after the latest."""
-    if is_same(version, latest):
-        return not is_same(version, installed) and not is_newer(installed, version)
-    return is_newer(version, installed) and is_newer(latest, version)
-
-
-def _section(release: Release) -> str:
-    heading = release.version if release.title in {"", release.version} else f"{release.version}: {release.title}"
-    return f"## {heading}\n\n{release.notes}".rstrip()

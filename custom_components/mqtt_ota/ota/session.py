@@ -29,12 +29,15 @@ class State(StrEnum):
     VERIFYING = "verifying"
     REBOOTING = "rebooting"
     CONFIRMED = "confirmed"
+    UNVERIFIED = "unverified"
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({State.CONFIRMED, State.ROLLED_BACK, State.FAILED, State.CANCELLED})
+ENDED = frozenset({State.CONFIRMED, State.UNVERIFIED, State.ROLLED_BACK, State.FAILED, State.CANCELLED})
+# What no user has to do anything about.
+GOOD = frozenset({State.CONFIRMED, State.UNVERIFIED})
 
 # How long a state may last without a sign of life, in seconds.
 PATIENCE = {
@@ -48,13 +51,19 @@ PATIENCE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The image that a session brings: its version, digest, size in bytes, and what the board is told of it."""
+    """The image that a session brings: its version, digest, size in bytes, and what the board is told of it.
+
+    `digests` are what boards may call the image instead, each `algorithm:hex`. `url` is where the feed has it, empty
+    where that is no address of the web.
+    """
 
     version: str
     sha256: str
     size: int
     manifest: str = ""
     signature: str = ""
+    digests: tuple[str, ...] = ()
+    url: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,14 +104,18 @@ class Session:
         now: float,
         transport: Transport | None = None,
         waits_for: float = PATIENCE[State.WAITING],
+        from_version: str = "",
     ) -> Self:
-        """Return a new session, not yet begun, of a board towards a target."""
+        """Return a new session, not yet begun, of a board towards a target.
+
+        `from_version` is what the board runs as far as is known, where it does not tell itself.
+        """
         session = cls(
             id=session_id,
             board_id=board.id,
             dialect=board.dialect,
             target=target,
-            from_version=board.version,
+            from_version=from_version or board.version,
             started=now,
             changed=now,
             transport=transport,
@@ -123,8 +136,11 @@ class Session:
             return None
         return round(min(self.held / self.target.size, 1) * 100, 1)
 
-    def alive(self, state: State, now: float, *, held: int | None = None) -> None:
-        """Take a sign of life: the board is in `state` and holds `held` bytes."""
+    def alive(self, state: State, now: float, *, held: int | None = None, patience: float | None = None) -> None:
+        """Take a sign of life: the board is in `state` and holds `held` bytes.
+
+        The next one may take `patience` seconds, what the state allows by default.
+        """
         if not self.is_active:
             return
         if state is not self.state:
@@ -135,10 +151,10 @@ class Session:
         if held is not None:
             self.held = max(0, min(held, self.target.size))
         self.changed = now
-        self.wake_at = now + PATIENCE[state]
+        self.wake_at = now + (PATIENCE[state] if patience is None else patience)
 
-    def offer(self, now: float) -> None:
-        """Note that the board was offered the image, for the first time or again."""
+    def offer(self, now: float, *, patience: float | None = None) -> None:
+        """Note that the board was offered the image, for the first time or again; it may take `patience` seconds."""
         if not self.is_active:
             return
         if self.state in {State.QUEUED, State.WAITING}:
@@ -146,7 +162,8 @@ class Session:
             self.state = State.OFFERED
         self.attempts += 1
         # In a restart an offer is only the question whether the board is back.
-        self.wake_at = now + PATIENCE[State.OFFERED if self.state is State.REBOOTING else self.state]
+        usual = PATIENCE[State.OFFERED if self.state is State.REBOOTING else self.state]
+        self.wake_at = now + (usual if patience is None else patience)
 
     def wait(self, now: float) -> None:
         """Wait for a board that cannot be spoken to, as long as the user lets it."""
@@ -173,8 +190,16 @@ class Session:
         """End the session: somebody called it off."""
         self._end(State.CANCELLED, now, Reason.CANCELLED)
 
+    def came_back(self, now: float) -> None:
+        """End the session of a board that came back and tells nothing of what it runs: it is not known to have failed."""
+        if self.is_active:
+            self.held = self.target.size
+            self._end(State.UNVERIFIED, now)
+
     def announced(self, board: Board, now: float, *, live: bool) -> None:
         """Judge by what the board says that it runs; a message of the broker's memory (not `live`) only confirms."""
+        if not board.tells_what_runs:
+            return
         runs_target = self.is_run_by(board)
         if not self.is_active:
             self._correct(board, now, runs_target=runs_target)
@@ -188,13 +213,15 @@ class Session:
             # It may have reconnected just before its restart, or be about to say why it rolled back.
             self.came_back_old = True
             self.detail = board.version
-            self._note(now, f"came back with {board.version}")
+            self._note(now, f"came back with {board.version or board.digest}")
             self.wake_at = now + DOUBT
 
     def is_run_by(self, board: Board) -> bool:
         """Tell whether a board runs this session's image, by its digest where it tells one, else by its version."""
         if board.sha256:
             return board.sha256 == self.target.sha256
+        if board.digest:
+            return board.digest in self.target.digests
         return is_same(board.version, self.target.version)
 
     def never_returned(self, now: float) -> None:
@@ -216,7 +243,7 @@ class Session:
     def restored(cls, record: dict[str, Any], now: float) -> Self:
         """Return the session of a `stored` record; raises KeyError, TypeError or ValueError when it is none."""
         fields = dict(record)
-        fields["target"] = Target(**record["target"])
+        fields["target"] = Target(**{**record["target"], "digests": tuple(record["target"].get("digests", ()))})
         fields["state"] = State(record["state"])
         fields["reason"] = None if record["reason"] is None else Reason(record["reason"])
         fields["transport"] = None if record["transport"] is None else Transport(record["transport"])
@@ -233,9 +260,13 @@ class Session:
         if runs_target and self.state is not State.CONFIRMED:
             self.verified = True
             self._become(State.CONFIRMED, now, None)
-        elif not runs_target and self.state is State.CONFIRMED and board.version == self.from_version:
+        elif not runs_target and self.state is State.CONFIRMED and self._is_former(board):
             self.verified = False
             self._become(State.ROLLED_BACK, now, Reason.ROLLED_BACK, board.version)
+
+    def _is_former(self, board: Board) -> bool:
+        """Tell whether a board runs what it ran before the session."""
+        return board.version == self.from_version if board.version else bool(board.digest)
 
     def _end(self, state: State, now: float, reason: Reason | None = None, detail: str = "") -> None:
         if self.is_active:

@@ -93,6 +93,17 @@ def is_same(one: str, other: str) -> bool:
     )
 
 
+def is_of_series(version: str, series: str) -> bool:
+    """Tell whether a version's numbers begin with those of a series: 1.4.2 is of 1.4, and 1.40 is not. Never raises."""
+    one, wanted = _parse(version), _parse(series)
+    if one is None or wanted is None:
+        return False
+    # Zeros at the end are left out of a key, and count in a series.
+    asked = [int(part) for part in series.strip().split(".") if part.isdecimal()]
+    numbers = [*one.key[1], *[0] * len(asked)]
+    return bool(asked) and numbers[: len(asked)] == asked
+
+
 def sort_key(version: str) -> SortKey:
     """Return a key that sorts versions from old to new, those without an order first and equal. Never raises."""
     parsed = _parse(version)

@@ -26,6 +26,7 @@ from . import (
     StopBlocks,
     Traits,
 )
+from .base import BaseDialect
 
 DEFAULT_ROOT: Final = "mqtt_ota"
 STATUS_LIMIT: Final = 512
@@ -61,22 +62,15 @@ _REASONS: Final = {
 }
 
 
-class NativeDialect:
+class NativeDialect(BaseDialect):
     """The project's own protocol, version 1."""
 
-    name: Final = "native"
-    traits: Final = (
-        Traits.PROGRESS
-        | Traits.RESUME
-        | Traits.SIGNED
-        | Traits.CANCEL
-        | Traits.REPORTS_VERSION
-        | Traits.PULLS_BLOCKS
-        | Traits.PULLS_URL
-    )
+    name = "native"
+    traits = Traits.PROGRESS | Traits.RESUME | Traits.SIGNED | Traits.CANCEL | Traits.REPORTS_VERSION
 
     def __init__(self, root: str = DEFAULT_ROOT) -> None:
         """Speak below the topic `root`."""
+        super().__init__(self.name)
         self._root = root
         self._topic = re.compile(re.escape(f"{root}/board/") + r"([^/]+)/(announce|availability|want|status)")
 
@@ -94,7 +88,7 @@ class NativeDialect:
         matched = self._topic.fullmatch(message.topic)
         return matched[1] if matched and is_board_id(matched[1]) else None
 
-    def read(self, message: Message) -> Reading | Ignored:
+    def read(self, message: Message, known: Board | None = None) -> Reading | Ignored:
         """Say what a message is. Never raises, whatever the bytes."""
         match message.topic.rpartition("/")[2]:
             case "announce":
