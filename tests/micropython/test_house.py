@@ -92,6 +92,22 @@ async def test_an_application_that_fails_on_trial_is_taken_back(house: House, de
     assert house.state().attributes["installed_version"] == "v1.2.0"
 
 
+async def test_a_module_that_became_a_package_is_imported_again_after_it_was_taken_back(
+    house: House, device: Device
+) -> None:
+    package = {"app.py": b"import nothing\n", "lib/lamp/__init__.py": b"COLOUR = 'blue'\n"}
+    device.start()
+    # By hand `lib/lamp.py` would stay, so a release brings it first.
+    await publish(house, v1_2_0=package, v1_1_0=NEW)
+    await house.install(version="v1.1.0")
+    await house.until(lambda: "lamp blue v1.1.0\n" in device.lines)
+    device.lines.clear()
+    with pytest.raises(HomeAssistantError) as caught:
+        await house.install()
+    assert caught.value.translation_key == "install_rolled_back"
+    await house.until(lambda: "lamp blue v1.1.0\n" in device.lines)
+
+
 async def test_an_application_that_hangs_is_taken_back_after_some_starts(house: House, device: Device) -> None:
     device.start()
     # Ends the program, as a watchdog would, before it is fit.
