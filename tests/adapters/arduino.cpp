@@ -158,6 +158,26 @@ void comes_back() {
   check_installed();
 }
 
+void sketch_connects() {
+  // As PubSubClient's own examples do it: the library never sees that the connection was lost.
+  world::offer(new_image());
+  world::live(
+      [] {
+        WiFiClient network;
+        PubSubClient mqtt(network);
+        MqttOta ota(mqtt);
+        const std::string version = world::running_version();
+        ota.id("relay-1").model("relay").version(version.c_str()).begin();
+        for (int turn = 0;; turn++) {
+          if (turn == 2) mqtt.disconnect();
+          if (!mqtt.connected()) mqtt.connect("relay-1", "", "", ota.willTopic(), 1, true, "offline");
+          ota.loop();
+        }
+      },
+      300);
+  check_installed();
+}
+
 void says_what_is_wrong() {
   const int ending = world::live([] {
     WiFiClient network;
@@ -182,6 +202,7 @@ int main(int count, char **arguments) {
   all["leaves other messages to the sketch"] = shares_the_client;
   all["says that it sleeps"] = sleeps;
   all["goes on after connections that break off"] = comes_back;
+  all["hears again after the sketch has connected by itself"] = sketch_connects;
   all["says what is wrong"] = says_what_is_wrong;
   return run(count, arguments, all);
 }

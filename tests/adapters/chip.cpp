@@ -129,6 +129,8 @@ esp_err_t esp_ota_get_state_partition(const esp_partition_t *partition, esp_ota_
 }
 
 esp_err_t esp_ota_mark_app_valid_cancel_rollback(void) {
+  // The real one finds nothing to mark where the boot loader keeps no note of a choice, as after a cable.
+  if (shared->states[shared->running] == ESP_OTA_IMG_UNDEFINED) return ESP_FAIL;
   write([] { shared->states[shared->running] = ESP_OTA_IMG_VALID; });
   return ESP_OK;
 }

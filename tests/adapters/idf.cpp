@@ -122,6 +122,19 @@ void quality() {
   CHECK(said.find("|0") == std::string::npos);
 }
 
+void starts_once() {
+  const int ending = world::live([] {
+    mqtt_ota_config_t ota = MQTT_OTA_DEFAULTS;
+    ota.id = "relay-1";
+    esp_mqtt_client_config_t mqtt = {};
+    mqtt_ota_prepare(&ota, &mqtt);
+    const esp_mqtt_client_handle_t client = esp_mqtt_client_init(&mqtt);
+    const bool good = mqtt_ota_start(client) == ESP_OK && mqtt_ota_start(client) == ESP_ERR_INVALID_STATE;
+    _Exit(good ? world::kOver : world::kBroken);
+  });
+  CHECK(ending == world::kOver);
+}
+
 void refuses_another_will() {
   const int ending = world::live([] {
     mqtt_ota_config_t ota = MQTT_OTA_DEFAULTS;
@@ -148,6 +161,7 @@ int main(int count, char **arguments) {
   all["leaves other messages to the application"] = shares_the_client;
   all["says that it sleeps"] = sleeps;
   all["speaks with the protocol's quality of service"] = quality;
+  all["starts once"] = starts_once;
   all["refuses what cannot work"] = refuses_another_will;
   return run(count, arguments, all);
 }

@@ -223,6 +223,16 @@ void came_by_cable(const Start &start) {
   check_installed();
 }
 
+void cable_ends_a_trial(const Start &start) {
+  world::offer(new_image());
+  CHECK(live(start, {{}, 'r'}) == world::kOver);
+  // Somebody writes the same slot by cable, which leaves the boot loader nothing to wait for.
+  shared->states[1] = ESP_OTA_IMG_UNDEFINED;
+  CHECK(live(start) == world::kOver);
+  CHECK(world::field(world::said("announce").back(), "pending").empty());
+  CHECK(world::states().back() == "confirmed");
+}
+
 void one_slot(const Start &start) {
   shared->has_one_slot = true;
   live(start);
@@ -286,6 +296,7 @@ Scenarios common(const Start &start) {
       {"goes back when the self test fails", with(self_test_fails)},
       {"confirms nothing while the self test runs", with(self_test_takes_long)},
       {"keeps an image that came another way", with(came_by_cable)},
+      {"is not pending for ever when a cable ends a trial", with(cable_ends_a_trial)},
       {"does not begin with one slot", with(one_slot)},
       {"writes encrypted flash in whole cipher blocks", with(encrypted_odd_size)},
   };

@@ -78,7 +78,7 @@ class MqttOta {
   /// Begin, in `setup`; what is not `none` is also written to the log, and `loop` does nothing.
   Problem begin();
   /// Connect, hear, do what is due. A connection that you made is used; then its will must be `willTopic`, "offline",
-  /// QoS 1 and retained.
+  /// QoS 1 and retained. That you have made it anew is noticed after a minute.
   void loop();
   /// Say that the board goes to sleep, and disconnect.
   void sleep();

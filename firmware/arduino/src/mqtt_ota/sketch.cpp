@@ -8,6 +8,8 @@ namespace mqtt_ota {
 
 namespace {
 
+/// So long nothing is heard before a connection that the sketch makes is taken for another one than before.
+constexpr uint32_t kDeafness = 60000;
 /// The last words travel without acknowledgement; this is for the network to take them.
 constexpr uint32_t kLastWords = 250;
 
@@ -79,17 +81,30 @@ void Sketch::keep_connected_() {
     online_ = false;
     board_->disconnected();
   }
-  if (online_ || !broker.make_room()) return;
+  if (online_) return greet_again_();
+  if (!broker.make_room()) return;
+  sketch_connects_ = sketch_connects_ || broker.is_connected();
   if (!broker.is_connected()) broker.connect(clock_.now());
   if (!broker.is_connected()) return;
   online_ = true;
-  board_->connected();
+  greet_();
   if (!board_->is_pending()) slot_.adopt();
   if (on_connect) on_connect();
 }
 
+void Sketch::greet_() {
+  heard_at_ = clock_.now();
+  board_->connected();
+}
+
+/// A sketch that connects by itself may do so between two turns: the board would be deaf, and nobody would know.
+void Sketch::greet_again_() {
+  if (sketch_connects_ && clock_.now() - heard_at_ >= kDeafness) greet_();
+}
+
 void Sketch::hear_(char *topic, uint8_t *payload, unsigned int length) {
   if (broker.is_mine(topic)) {
+    heard_at_ = clock_.now();
     // What the board publishes from in here overwrites topic and payload: it has read both by then.
     if (online_) board_->received(topic, {payload, length});
   } else if (on_message) {

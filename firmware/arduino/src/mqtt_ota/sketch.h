@@ -41,6 +41,8 @@ class Sketch final : public Listener {
   void describe_();
   void hear_(char *topic, uint8_t *payload, unsigned int length);
   void keep_connected_();
+  void greet_();
+  void greet_again_();
   void leave_();
   static SelfTest test_(void *sketch);
 
@@ -56,7 +58,9 @@ class Sketch final : public Listener {
   std::unique_ptr<uint8_t[]> block_;
   uint8_t held_[kChunks * Held::kChunkBytes];
   std::unique_ptr<Board> board_;
+  uint32_t heard_at_ = 0;
   bool online_ = false;
+  bool sketch_connects_ = false;
 };
 
 }  // namespace mqtt_ota

@@ -69,7 +69,7 @@ typedef struct {
 /// OTA slot or NVS. ESP_ERR_NO_MEM. ESP_ERR_INVALID_STATE: called before, or the client has another last will.
 esp_err_t mqtt_ota_prepare(const mqtt_ota_config_t *config, esp_mqtt_client_config_t *mqtt);
 
-/// Listen to the client and start the task. Before `esp_mqtt_client_start`.
+/// Listen to the client and start the task, once. Before `esp_mqtt_client_start`.
 esp_err_t mqtt_ota_start(esp_mqtt_client_handle_t client);
 
 /// Whether an image comes in, or a new one has not confirmed itself: not a moment to sleep or restart.

@@ -13,6 +13,8 @@ namespace {
 constexpr char kTag[] = "mqtt_ota";
 constexpr uint32_t kLastWords = 2000;
 constexpr uint32_t kGlance = 20;
+/// Pieces that are heard before anything else is done: an offer comes in fewer.
+constexpr size_t kInOneStep = 16;
 /// What a block costs in the inbox beside itself, in all the pieces that it may come in.
 constexpr size_t kOverhead = 256;
 
@@ -91,6 +93,7 @@ esp_err_t Agent::trust_(const mqtt_ota_config_t &config) {
 }
 
 esp_err_t Agent::start(esp_mqtt_client_handle_t client) {
+  if (broker_.is_open()) return ESP_ERR_INVALID_STATE;
   constexpr size_t kInbox = CONFIG_MQTT_OTA_WINDOW * (size_t{kBlockSize} + kOverhead) + kMaxOffer;
   if (!broker_.open(client, settings_, kInbox)) return ESP_ERR_NO_MEM;
   busy_ = board_.is_pending();
@@ -102,9 +105,9 @@ esp_err_t Agent::start(esp_mqtt_client_handle_t client) {
 void Agent::step() {
   const uint32_t board = board_.idle_time();
   const uint32_t fetcher = fetcher_.idle_time();
-  const bool was_online = broker_.is_online();
-  broker_.hear(board_, board < fetcher ? board : fetcher);
-  if (!was_online && broker_.is_online() && !board_.is_pending()) slot_.adopt();
+  bool hears = hear_(board < fetcher ? board : fetcher);
+  // What is fetched between two pieces of a message would cost the message.
+  for (size_t more = 0; hears && more < kInOneStep; more++) hears = hear_(0);
   fetcher_.step(board_);
   board_.loop();
   busy_ = board_.is_transferring() || board_.is_pending();
@@ -113,6 +116,13 @@ void Agent::step() {
     board_.leave(Availability::asleep);
     asleep_ = false;
   }
+}
+
+bool Agent::hear_(uint32_t milliseconds) {
+  const bool was_online = broker_.is_online();
+  const bool hears = broker_.hear(board_, milliseconds);
+  if (!was_online && broker_.is_online() && !board_.is_pending()) slot_.adopt();
+  return hears;
 }
 
 /// Get the last words out, then restart.

@@ -20,6 +20,7 @@ class Agent final : public Listener {
   esp_err_t prepare(const mqtt_ota_config_t &config);
   /// Where the last will goes.
   const char *availability_topic() const { return availability_; }
+  /// Once.
   esp_err_t start(esp_mqtt_client_handle_t client);
   /// What there is to do, or to wait for.
   void step();
@@ -31,6 +32,7 @@ class Agent final : public Listener {
  private:
   esp_err_t trust_(const mqtt_ota_config_t &config);
   void describe_(const mqtt_ota_config_t &config);
+  bool hear_(uint32_t milliseconds);
   void leave_();
   static SelfTest test_(void *agent);
 

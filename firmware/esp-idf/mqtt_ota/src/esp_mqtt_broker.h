@@ -18,6 +18,7 @@ class EspMqttBroker final : public Broker {
   bool open(esp_mqtt_client_handle_t client, const Settings &settings, size_t inbox);
   /// Wait so many milliseconds at most for something to be heard, and tell the board. Return whether anything was.
   bool hear(Board &board, uint32_t milliseconds);
+  bool is_open() const { return inbox_ != nullptr; }
   bool is_online() const { return online_; }
   /// Wait until the broker has acknowledged everything, so many milliseconds at most.
   void flush(uint32_t milliseconds) const;

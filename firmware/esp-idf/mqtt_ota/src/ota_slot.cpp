@@ -24,12 +24,6 @@ void OtaSlot::judge_by(Test test, void *context) {
   context_ = context;
 }
 
-void OtaSlot::adopt() {
-  esp_ota_img_states_t state;
-  const bool waits = esp_ota_get_state_partition(running_, &state) == ESP_OK && state == ESP_OTA_IMG_PENDING_VERIFY;
-  if (waits) esp_ota_mark_app_valid_cancel_rollback();
-}
-
 void OtaSlot::leave() {
   // It comes back where no other image is left to start; the boot loader then has the last word.
   if (leaving_ == Leaving::to_old_image) esp_ota_mark_app_invalid_rollback_and_reboot();
@@ -76,6 +70,10 @@ SelfTest OtaSlot::self_test() {
 }
 
 bool OtaSlot::confirm() {
+  esp_ota_img_states_t state;
+  const bool waits = esp_ota_get_state_partition(running_, &state) == ESP_OK && state == ESP_OTA_IMG_PENDING_VERIFY;
+  // What came by cable cannot be confirmed, and need not be.
+  if (!waits) return true;
   // With anti-rollback this burns the image's secure version, too.
   return esp_ota_mark_app_valid_cancel_rollback() == ESP_OK;
 }

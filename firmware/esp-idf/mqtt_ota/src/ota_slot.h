@@ -17,7 +17,7 @@ class OtaSlot final : public Slot, public Boot {
   /// Let a new image be judged by more than that it reached the broker.
   void judge_by(Test test, void *context);
   /// Keep a running image that came another way (a cable, another updater) and that nobody else would confirm.
-  void adopt();
+  void adopt() { confirm(); }
   /// Whether the board has asked for its end.
   bool is_leaving() const { return leaving_ != Leaving::not_yet; }
   /// End this life as the board asked; does not return on a real one.
