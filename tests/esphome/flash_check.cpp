@@ -34,6 +34,7 @@ struct Chip {
   int running = 0;
   bool pending = false;
   bool previous_is_good = true;
+  bool by_cable = false;
   int cut_at = -1;
   int written = 0;
   int erased = 0;
@@ -125,7 +126,13 @@ esp_err_t esp_ota_set_boot_partition(const esp_partition_t *partition) {
   chip->pending = chip->boot != chip->running;
   return ESP_OK;
 }
+esp_err_t esp_ota_get_state_partition(const esp_partition_t *, esp_ota_img_states_t *state) {
+  *state = chip->by_cable ? ESP_OTA_IMG_UNDEFINED : chip->pending ? ESP_OTA_IMG_PENDING_VERIFY : ESP_OTA_IMG_VALID;
+  return ESP_OK;
+}
 esp_err_t esp_ota_mark_app_valid_cancel_rollback() {
+  // The real one finds nothing to mark where the boot loader keeps no note of a choice.
+  if (chip->by_cable) return ESP_FAIL;
   // Of the slot that is to boot; nothing is written where it is valid already.
   if (chip->pending && chip->fails()) throw PowerCut();
   chip->pending = false;
@@ -247,6 +254,31 @@ void live(House *house, const char *version) {
   if (flash.is_restart_due()) flash.restart_now();
 }
 
+/// Ask for a way back that is not there.
+void go_nowhere() {
+  Chip one;
+  chip = &one;
+  one.previous_is_good = false;
+  Store store;
+  Flash flash(&store);
+  flash.roll_back();
+  flash.restart_now();
+  expect(one.restarts, "the board stays, and hears nothing");
+}
+
+/// Write the slot of an image on trial by cable, which leaves the boot loader nothing to wait for.
+void end_a_trial_by_cable(const std::vector<uint8_t> &image) {
+  Chip one;
+  chip = &one;
+  House house(image);
+  live(&house, "1");
+  expect(one.boot == 1 && one.pending, "the new image is not on trial");
+  one.pending = false;
+  one.by_cable = true;
+  live(&house, "2");
+  expect(house.said.back().state == core::State::confirmed, "the board is pending for ever");
+}
+
 /// Update a new chip, with a power cut at this write; return how many there were.
 int update(const std::vector<uint8_t> &image, int cut_at) {
   Chip one;
@@ -279,5 +311,7 @@ int main() {
   for (uint8_t &byte : image) byte = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
   const int writes = update(image, -1);
   for (int cut_at = 0; cut_at < writes; cut_at++) update(image, cut_at);
+  end_a_trial_by_cable(image);
+  go_nowhere();
   printf("%d\n", writes);
 }

@@ -33,8 +33,8 @@ void Flash::restart_now() {
   if (goes_back) {
     // Restarts, unless there is nothing to go back to. The safe way would first confirm what runs.
     esp_ota_mark_app_invalid_rollback_and_reboot();
+    // A board that stayed would hear nothing any more.
     ESP_LOGE(kTag, "There is no image to go back to");
-    return;
   }
   App.safe_reboot();
 }
@@ -75,7 +75,11 @@ bool Flash::activate() {
 
 bool Flash::confirm() {
 #ifdef USE_OTA_ROLLBACK
-  return esp_ota_mark_app_valid_cancel_rollback() == ESP_OK;
+  esp_ota_img_states_t state;
+  const bool waits =
+      esp_ota_get_state_partition(this->running_, &state) == ESP_OK && state == ESP_OTA_IMG_PENDING_VERIFY;
+  // What came by cable cannot be confirmed, and need not be.
+  return !waits || esp_ota_mark_app_valid_cancel_rollback() == ESP_OK;
 #else
   return true;
 #endif

@@ -41,7 +41,7 @@ void MqttOta::set_blocks(uint16_t block_size, uint8_t window) {
 void MqttOta::set_self_test(std::function<bool()> &&self_test) {
   this->flash_.set_self_test([this, test = std::move(self_test)] {
     if (test()) return core::SelfTest::passed;
-    return millis() - this->begun_at_ < this->trial_ ? core::SelfTest::running : core::SelfTest::failed;
+    return millis() - this->begun_at_ < this->settings_.trial ? core::SelfTest::running : core::SelfTest::failed;
   });
 }
 
@@ -108,7 +108,6 @@ void MqttOta::loop() {
   } else {
     this->haste_.stop();
   }
-  this->judge_trial_();
   this->restart_when_due_();
 }
 
@@ -134,16 +133,6 @@ void MqttOta::take_waiting_() {
   if (this->waiting_topic_.empty()) return;
   this->board_().received(this->waiting_topic_, {this->waiting_.data(), this->waiting_size_});
   this->waiting_topic_.clear();
-}
-
-/// Take back an image that has not reached the broker in time: one that has is judged by the core.
-void MqttOta::judge_trial_() {
-  if (!Flash::can_roll_back() || !this->board_().is_pending()) return;
-  if (this->online_ || this->flash_.is_restart_due()) return;
-  if (millis() - this->begun_at_ < this->trial_) return;
-  ESP_LOGE(kTag, "The broker was not reached in time: going back to the image before");
-  this->begun_at_ = millis();
-  this->flash_.roll_back();
 }
 
 void MqttOta::restart_when_due_() {

@@ -40,7 +40,7 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   void set_counter(uint32_t counter) { this->settings_.counter = counter; }
   void set_blocks(uint16_t block_size, uint8_t window);
   /// How long a new image may take to prove itself, in milliseconds.
-  void set_trial(uint32_t trial) { this->trial_ = trial; }
+  void set_trial(uint32_t trial) { this->settings_.trial = trial; }
   void set_self_test(std::function<bool()> &&self_test);
   void set_wake_interval(uint32_t seconds) { this->settings_.wake_interval = seconds; }
 #ifdef USE_HOST
@@ -69,7 +69,6 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   bool begin_();
   void follow_connection_();
   void take_waiting_();
-  void judge_trial_();
   void restart_when_due_();
   const char *leave_word_() const { return this->settings_.wake_interval > 0 ? "asleep" : "offline"; }
   void tell_(ota::OTAState state, float progress, uint8_t error);
@@ -91,7 +90,6 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   std::array<uint8_t, core::kMaxOffer> waiting_;
   std::string waiting_topic_;
   size_t waiting_size_ = 0;
-  uint32_t trial_ = 0;
   uint32_t begun_at_ = 0;
   bool online_ = false;
   bool leaves_ = false;
