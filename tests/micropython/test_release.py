@@ -197,6 +197,14 @@ def test_the_tool_says_what_a_board_would_refuse(version: str, contents: dict[st
         pack(version, list(contents.items()))
 
 
+def test_the_tool_packs_what_starts_a_board_where_no_agent_updates_it() -> None:
+    files = {"main.py": b"import app\n", "lib/json.py": b""}
+    image = pack("1.1.0", list(files.items()), with_agent=False)
+    assert {file.name: file.content for file in read_bundle(image).files} == files
+    with pytest.raises(ValueError, match="no name"):
+        pack("1.1.0", [("../main.py", b"")], with_agent=False)
+
+
 def certificate(
     folder: Path, file: str, name: str, issuer: tuple[str, ec.EllipticCurvePrivateKey] | None = None
 ) -> ec.EllipticCurvePrivateKey:

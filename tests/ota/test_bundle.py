@@ -12,6 +12,7 @@ from custom_components.mqtt_ota.ota.bundle import (
     MAX_FILES,
     Bundle,
     File,
+    check_for_agent,
     collide,
     is_bundle,
     is_safe_name,
@@ -81,12 +82,21 @@ def test_a_safe_name(name: str) -> None:
     [
         *("", "/", "/app.py", "lib/", "lib//a.py", ".", "..", "../app.py", "lib/../app.py", ".mqtt_ota/journal.json"),
         *("lib/.hidden", "app\\x.py", "C:app.py", "ä.py", "a b", "a\0", "x" * 97, "~", "$HOME"),
-        *("main.py", "MAIN.PY", "boot.py", "mqtt_ota.py", "mqtt_ota.mpy"),
     ],
 )
 def test_an_unsafe_name(name: str) -> None:
     assert not is_safe_name(name)
     assert refusal(image(line(name=name))).reason is Reason.IMAGE_BUNDLE
+
+
+@pytest.mark.parametrize("name", ["main.py", "MAIN.PY", "boot.py", "mqtt_ota.py", "mqtt_ota.mpy"])
+def test_what_starts_a_board_is_only_for_boards_without_the_agent(name: str) -> None:
+    assert not is_safe_name(name)
+    bundle = read_bundle(image(line(name=name)))
+    with pytest.raises(OtaError) as caught:
+        check_for_agent(bundle)
+    assert (caught.value.reason, caught.value.placeholders) == (Reason.IMAGE_BUNDLE, {"detail": name})
+    check_for_agent(BUNDLE)
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("a.py", "A.py"), ("a", "a/b"), ("a/b/c", "A/B")])

@@ -10,6 +10,7 @@ import pytest
 from custom_components.mqtt_ota.ota.announce import parse_announce
 from custom_components.mqtt_ota.ota.blocks import Want, parse_frame, tag_of
 from custom_components.mqtt_ota.ota.board import Availability, Encoding, Order, Transport
+from custom_components.mqtt_ota.ota.bundle import Bundle, File, write_bundle
 from custom_components.mqtt_ota.ota.dialects import (
     Announcement,
     Answer,
@@ -195,6 +196,18 @@ def test_a_board_without_a_way_is_refused() -> None:
     with pytest.raises(OtaError) as caught:
         NATIVE.transport(replace(BOARD, transports=frozenset()), Transport.BLOCKS)
     assert caught.value.reason is Reason.NO_TRANSPORT
+
+
+def test_a_release_of_files_must_not_replace_what_the_agent_starts_from() -> None:
+    def prepare(name: str) -> None:
+        files = (File(name=name, content=b"x"),)
+        NATIVE.prepare(a_session(), BOARD, write_bundle(Bundle(version="1", project="", files=files)))
+
+    prepare("app.py")
+    with pytest.raises(OtaError) as caught:
+        prepare("main.py")
+    assert caught.value.reason is Reason.IMAGE_BUNDLE
+    NATIVE.prepare(a_session(), BOARD, IMAGE)
 
 
 def test_boards_that_share_an_image_share_its_topic_until_one_falls_behind() -> None:

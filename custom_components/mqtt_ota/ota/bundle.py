@@ -16,7 +16,7 @@ MAGIC: Final = b"mqtt_ota files 1\n"
 MAX_HEAD: Final = 8192
 MAX_FILES: Final = 64
 MAX_NAME: Final = 96
-# What starts a board and what repairs it never changes over the air.
+# What starts a board and what repairs it never changes over the air, where the agent is what updates it.
 RESERVED: Final = frozenset({"boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy"})
 
 _END: Final = b"\n\n"
@@ -69,8 +69,15 @@ def read_bundle(data: bytes) -> Bundle:
 
 
 def is_safe_name(name: str) -> bool:
-    """Tell whether a board may write a file of this name: below the folder, not hidden, not what starts the board."""
-    return len(name) <= MAX_NAME and _NAME.fullmatch(name) is not None and name.lower() not in RESERVED
+    """Tell whether the agent may write a file of this name: below the folder, not hidden, not what starts the board."""
+    return _is_name(name) and name.lower() not in RESERVED
+
+
+def check_for_agent(bundle: Bundle) -> None:
+    """Raise OtaError(IMAGE_BUNDLE) for a release that would replace what the agent starts from."""
+    for file in bundle.files:
+        if not is_safe_name(file.name):
+            raise _refused(file.name)
 
 
 def collide(names: Iterable[str]) -> bool:
@@ -96,7 +103,7 @@ def _read_files(data: bytes, offset: int, lines: list[str]) -> tuple[File, ...]:
     files = []
     for line in lines:
         found = _FILE.fullmatch(line)
-        if found is None or not is_safe_name(found[3]):
+        if found is None or not _is_name(found[3]):
             raise _refused(line)
         start, offset = offset, offset + int(found[1])
         if offset > len(data):
@@ -110,6 +117,11 @@ def _read_files(data: bytes, offset: int, lines: list[str]) -> tuple[File, ...]:
     if collide(file.name for file in files):
         raise _refused("names")
     return tuple(files)
+
+
+def _is_name(name: str) -> bool:
+    """Tell whether a file of this name lies below the folder and is not hidden."""
+    return len(name) <= MAX_NAME and _NAME.fullmatch(name) is not None
 
 
 def _is_line(text: str) -> bool:

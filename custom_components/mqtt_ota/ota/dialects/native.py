@@ -7,6 +7,7 @@ from typing import Any, Final
 from ..announce import PROTOCOL, parse_announce
 from ..blocks import block_count, encode_frame, parse_want, span, tag_of
 from ..board import Availability, Board, Encoding, Order, Transport, is_board_id
+from ..bundle import check_for_agent, is_bundle, read_bundle
 from ..errors import OtaError, Reason
 from ..fields import FieldError, Fields
 from ..session import Session, State
@@ -103,6 +104,11 @@ class NativeDialect(BaseDialect):
         if not ways:
             raise OtaError(Reason.NO_TRANSPORT, board=board.name or board.id)
         return preferred if preferred in ways else ways[0]
+
+    def prepare(self, session: Session, board: Board, image: bytes) -> None:
+        """Refuse a release of files that the agent on the board would refuse; raises OtaError."""
+        if is_bundle(image):
+            check_for_agent(read_bundle(image))
 
     def begin(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Offer the session's image to its board, for the first time or again."""
