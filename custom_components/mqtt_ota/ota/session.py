@@ -190,11 +190,14 @@ class Session:
         """End the session: somebody called it off."""
         self._end(State.CANCELLED, now, Reason.CANCELLED)
 
-    def came_back(self, now: float) -> None:
-        """End the session of a board that came back and tells nothing of what it runs: it is not known to have failed."""
+    def came_back(self, now: float, detail: str = "") -> None:
+        """End the session of a board that tells nothing of what it runs: it is not known to have failed.
+
+        Where not even its coming back was seen, `detail` says what the verdict rests on.
+        """
         if self.is_active:
             self.held = self.target.size
-            self._end(State.UNVERIFIED, now)
+            self._end(State.UNVERIFIED, now, detail=detail)
 
     def announced(self, board: Board, now: float, *, live: bool) -> None:
         """Judge by what the board says that it runs; a message of the broker's memory (not `live`) only confirms."""
