@@ -9,22 +9,30 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
+from .batteries import Batteries
 from .broker import Broker
 from .catalogue import Catalogue
+from .cohort_issues import SHARED_TRIGGER
 from .const import (
+    CONF_AT_ONCE,
     CONF_BASE_URL,
+    CONF_BATTERY,
     CONF_KEEP_IMAGES,
     CONF_TRANSPORT,
     CONF_WAIT_HOURS,
+    DEFAULT_AT_ONCE,
+    DEFAULT_BATTERY,
     DEFAULT_KEEP_IMAGES,
     DEFAULT_WAIT_HOURS,
     DOMAIN,
 )
 from .downloads import Downloads, async_register_view
-from .feed_proposals import async_watch_feeds, async_withdraw
+from .feed_proposals import FEED_PROPOSED
 from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .fleet_store import FleetStore
+from .issue_watch import IssueWatch
+from .leftover_issues import RETAINED_COMMAND
 from .ota.board import Transport
 from .runtime import MqttOtaConfigEntry, Runtime
 from .sessions import Sessions
@@ -32,6 +40,7 @@ from .spoken import spoken_dialects
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.UPDATE]
+ISSUES = (FEED_PROPOSED, RETAINED_COMMAND, SHARED_TRIGGER)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -50,7 +59,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     downloads = Downloads(hass, images, base_url=options.get(CONF_BASE_URL, ""))
     dialects = spoken_dialects(entry)
     broker = Broker(hass)
-    sessions = Sessions(hass, entry, broker, images, downloads, dialects)
+    sessions = Sessions(
+        hass,
+        entry,
+        broker,
+        images,
+        downloads,
+        dialects,
+        at_once=options.get(CONF_AT_ONCE, DEFAULT_AT_ONCE),
+        batteries=Batteries(hass, options.get(CONF_BATTERY, DEFAULT_BATTERY)),
+    )
     fleet = Fleet(hass, broker, sessions, FleetStore(hass), dialects)
     entry.runtime_data = Runtime(
         fleet=fleet,
@@ -67,7 +85,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     _remove_devices(hass, entry, await fleet.async_restore())
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await fleet.async_start()
-    async_watch_feeds(hass, entry)
+    IssueWatch(hass, entry, ISSUES)
     entry.async_on_unload(entry.add_update_listener(_async_changed))
     return True
 
@@ -96,8 +114,9 @@ async def async_unload_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> None:
-    """Delete what was kept on disk, and what was proposed."""
-    async_withdraw(hass)
+    """Delete what was kept on disk, and what was asked."""
+    for kind in ISSUES:
+        kind.async_withdraw(hass)
     await FleetStore(hass).async_remove()
     await FirmwareStore(hass).async_remove_all()
 

@@ -33,6 +33,17 @@ class Broker:
 
         self._unsubscribes.append(await mqtt.async_subscribe(self._hass, topic, _receive, qos, encoding=None))
 
+    @callback
+    def async_watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` when the connection comes or goes."""
+
+        @callback
+        def _changed(_connected: bool) -> None:
+            if not self._closed:
+                changed()
+
+        self._unsubscribes.append(mqtt.async_subscribe_connection_status(self._hass, _changed))
+
     async def async_publish(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
         """Send a message; raises HomeAssistantError when the connection is down.
 

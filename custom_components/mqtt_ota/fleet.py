@@ -15,7 +15,6 @@ from .ota.board import Availability, Board
 from .ota.dialects import Announcement, Answer, Dialect, Hint, Ignored, Leftover, Message, Presence, Reading
 from .ota.dialects.registry import NATIVE
 from .ota.moving import moved_from
-from .ota.session import State
 from .sessions import Sessions
 
 _LOGGER = logging.getLogger(__name__)
@@ -75,6 +74,7 @@ class Fleet:
     async def async_stop(self) -> None:
         """Hear and send nothing more; what runs is kept for the next start."""
         self._broker.async_close()
+        self._sessions.async_stop()
         for member in self.members.values():
             member.async_close()
         await self._records.async_save(self.members.values(), self._loop.time())
@@ -138,15 +138,15 @@ class Fleet:
     def _receive_member(self, dialect: Dialect, message: Message, member: Member) -> None:
         match dialect.read(message, member.board):
             case Announcement(board, asks, is_answer):
-                self._sessions.async_ask(asks)
+                self._sessions.delivery.async_ask(asks)
                 self._announced(member, board, live=not message.retain)
                 if is_answer:
                     self._answered(dialect, member, message)
             case Hint(board, asks):
-                self._sessions.async_ask(asks)
+                self._sessions.delivery.async_ask(asks)
                 self._announced(member, board, live=False)
             case Presence(availability):
-                self._present(dialect, member, availability)
+                self._present(member, availability)
             case Answer():
                 self._answered(dialect, member, message)
             case Leftover(topic):
@@ -159,17 +159,17 @@ class Fleet:
         reading = dialect.read(message, None)
         if isinstance(reading, Announcement) and not message.retain:
             self._move(member, reading.board)
-            self._sessions.async_ask(reading.asks)
+            self._sessions.delivery.async_ask(reading.asks)
 
     def _receive_stranger(self, dialect: Dialect, message: Message, reading: Reading | Ignored) -> None:
         match reading:
             case Announcement(board, asks):
                 self._hints.pop((dialect.key, board.id), None)
                 self._join(dialect, board)
-                self._sessions.async_ask(asks)
+                self._sessions.delivery.async_ask(asks)
             case Hint(board, asks) if len(self._hints) < BOARDS_LIMIT:
                 self._hints[dialect.key, board.id] = board
-                self._sessions.async_ask(asks)
+                self._sessions.delivery.async_ask(asks)
             case Leftover(topic):
                 self._found_leftover(topic, "")
             case Ignored(cause):
@@ -234,13 +234,12 @@ class Fleet:
             effects = dialect.receive(session, member.board, message, self._loop.time())
             self._sessions.async_carry_out(member, effects)
 
-    def _present(self, dialect: Dialect, member: Member, availability: Availability) -> None:
-        if member.availability is not availability:
+    def _present(self, member: Member, availability: Availability) -> None:
+        before = member.availability
+        if before is not availability:
             member.availability = availability
             member.async_changed()
-        if (session := member.active_session) is not None and session.state is not State.QUEUED:
-            effects = dialect.presence(session, member.board, availability, self._loop.time())
-            self._sessions.async_carry_out(member, effects)
+        self._sessions.async_present(member, before)
 
     def _found_leftover(self, topic: str, member_id: str) -> None:
         if topic not in self.leftovers and len(self.leftovers) < LEFTOVERS_LIMIT:

@@ -68,6 +68,7 @@ class FleetStore:
             "board": board,
             "availability": member.availability,
             "session": None if member.session is None else member.session.stored(now),
+            "history": member.history,
         }
 
 
@@ -86,5 +87,6 @@ def _restored(record: dict[str, Any], now: float) -> Member:
         availability=Availability(record["availability"]),
         session=None if session is None else Session.restored(session, now),
         installed=None if installed is None else Installed(**installed),
+        history=list(record.get("history", ())),
         former={(dialect, board_id) for dialect, board_id in record.get("former", ())},
     )

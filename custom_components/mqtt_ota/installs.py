@@ -15,10 +15,10 @@ from .runtime import Runtime
 _LOGGER = logging.getLogger(__name__)
 
 
-async def async_install(runtime: Runtime, member: Member, version: str | None) -> Session:
-    """Fetch and check the image of a version (None: the newest) and begin to install it.
+async def async_install(runtime: Runtime, member: Member, version: str | None, retries: int = 0) -> Session:
+    """Fetch and check the image of a version (None: the newest) and queue its install.
 
-    Raises OtaError with the reason for which nothing was begun.
+    What may pass is tried again `retries` times. Raises OtaError with the reason for which nothing was begun.
     """
     if member.is_installing:
         raise OtaError(Reason.ALREADY_INSTALLING, board=member.name)
@@ -30,7 +30,7 @@ async def async_install(runtime: Runtime, member: Member, version: str | None) -
         transport = runtime.sessions.transport(member, runtime.preferred)
         stored = await runtime.catalogue.async_fetch(candidate)
         target = _target(member.board, candidate, stored)
-        return await runtime.sessions.async_begin(member, target, transport, runtime.patience)
+        return await runtime.sessions.async_begin(member, target, transport, runtime.patience, retries)
     finally:
         member.preparing = False
         member.async_changed()

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 import logging
+from typing import Any
 
 from homeassistant.core import callback
 
 from .ota.board import Availability, Board
-from .ota.session import Session
+from .ota.session import Session, State
 from .throttle import Throttle
 
 _LOGGER = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 # At most one write a second a board: each one is an event to the whole of Home Assistant.
 WRITE_INTERVAL = 1.0
 CAUSES_LIMIT = 16
+HISTORY_LENGTH = 4
 
 
 # A board is known by the key of the dialect that it speaks, and its id there.
@@ -35,6 +37,8 @@ class Member:
     """A board, whether it can be spoken to, and its last or running session.
 
     `id` stays what it is when the board speaks another way after an update; `former` are the addresses that it left.
+    `history` are the sessions before the last one, as records, the latest first. `verdict` and `tried` are what was told
+    of the last one.
     """
 
     id: str
@@ -44,6 +48,9 @@ class Member:
     installed: Installed | None = None
     former: set[Address] = field(default_factory=set)
     preparing: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+    verdict: State | None = None
+    tried: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     writes: Throttle = field(init=False)
     _timer: asyncio.TimerHandle | None = None
@@ -51,7 +58,10 @@ class Member:
     _causes: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Start with nothing to write."""
+        """Start with nothing to write, and nothing to tell of a session that ended before a restart."""
+        if self.session is not None:
+            self.tried = self.session.tried
+            self.verdict = None if self.session.is_active else self.session.state
         self.writes = Throttle(asyncio.get_running_loop(), WRITE_INTERVAL, self._write)
 
     @property
@@ -82,6 +92,15 @@ class Member:
     def is_installing(self) -> bool:
         """Tell whether an update of the board is under way."""
         return self.preparing or self.active_session is not None
+
+    @callback
+    def async_open(self, session: Session, date: str) -> None:
+        """Begin a session; the last one becomes history, with the `date` on which it did."""
+        if self.session is not None:
+            record = self.session.stored(asyncio.get_running_loop().time())
+            self.history = [{**record, "replaced": date}, *self.history][:HISTORY_LENGTH]
+        self.session, self.verdict, self.tried = session, None, 0
+        self.ended.clear()
 
     @callback
     def async_listen(self, listener: Callable[[], None]) -> Callable[[], None]:

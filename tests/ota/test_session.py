@@ -7,16 +7,8 @@ import pytest
 
 from custom_components.mqtt_ota.ota.board import Transport
 from custom_components.mqtt_ota.ota.errors import Reason
-from custom_components.mqtt_ota.ota.session import (
-    CORRECTABLE,
-    DOUBT,
-    ENDED,
-    PATIENCE,
-    TIMELINE_LENGTH,
-    Session,
-    State,
-    Target,
-)
+from custom_components.mqtt_ota.ota.session import CORRECTABLE, DOUBT, TIMELINE_LENGTH, Session, Target
+from custom_components.mqtt_ota.ota.state import BACK_OFF, ENDED, PASSING, PATIENCE, State
 
 from .native import TARGET, a_session, running
 
@@ -164,9 +156,11 @@ def test_a_percentage_is_shown_only_while_bytes_move() -> None:
 def test_a_sleeper_is_waited_for_as_long_as_was_said() -> None:
     session = a_session(waits_for=60)
     session.wait(5)
-    assert (session.state, session.wake_at) == (State.WAITING, 65)
+    assert (session.state, session.wake_at) == (State.WAITING, 60)
     session.wait(6)
-    assert session.wake_at == 66
+    assert session.wake_at == 60
+    session.wait(70)
+    assert session.wake_at == 70
     assert a_session().waits_for == PATIENCE[State.WAITING]
     assert [text for _, text in session.timeline] == ["queued", "waiting"]
 
@@ -244,3 +238,38 @@ def test_the_transport_survives() -> None:
     assert Session.restored(session.stored(0), 0).transport is Transport.HTTP
     session.transport = None
     assert Session.restored(session.stored(0), 0).transport is None
+
+
+# The queue, and what is tried again
+
+
+def test_what_may_pass_is_tried_again_later_and_later() -> None:
+    session = a_session(retries=2)
+    session.offer(1)
+    session.fail(Reason.NO_ANSWER, 10)
+    assert (session.state, session.wake_at, session.tried) == (State.QUEUED, 10 + BACK_OFF, 1)
+    session.offer(100)
+    session.fail(Reason.STALLED, 200)
+    assert (session.state, session.wake_at, session.tried) == (State.QUEUED, 200 + 2 * BACK_OFF, 2)
+    session.offer(400)
+    session.fail(Reason.STALLED, 500)
+    assert (session.state, session.reason, session.duration) == (State.FAILED, Reason.STALLED, 499)
+    assert [text for _, text in session.timeline][-2:] == ["offered", "failed: stalled"]
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - PASSING))
+def test_what_does_not_pass_is_not_tried_again(reason: Reason) -> None:
+    session = a_session(retries=2)
+    session.offer(1)
+    session.fail(reason, 10)
+    assert not session.is_active
+
+
+def test_a_session_goes_back_to_the_queue_without_a_time() -> None:
+    session = a_session()
+    session.wait(5)
+    session.queue(6)
+    assert (session.state, session.wake_at, session.attempts, session.duration) == (State.QUEUED, None, 0, None)
+    session.cancel(7)
+    session.queue(8)
+    assert (session.state, session.duration) == (State.CANCELLED, None)

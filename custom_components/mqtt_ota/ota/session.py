@@ -5,48 +5,20 @@ falls here alone, and `confirmed` only on what the board itself announced.
 """
 
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any, Self
 
 from .board import Board, Transport
 from .errors import Reason
+from .state import BACK_OFF, ENDED, PASSING, PATIENCE, State
 from .version import is_same
+
+__all__ = ["CORRECTABLE", "DOUBT", "TIMELINE_LENGTH", "PATIENCE", "Session", "State", "Target"]
 
 # How long a board that came back with its old version may still say why, or turn out to have only reconnected.
 DOUBT = 15.0
 # How long after a verdict an announcement still corrects it.
 CORRECTABLE = 3600.0
 TIMELINE_LENGTH = 64
-
-
-class State(StrEnum):
-    """Where an update stands."""
-
-    QUEUED = "queued"
-    WAITING = "waiting"
-    OFFERED = "offered"
-    TRANSFERRING = "transferring"
-    VERIFYING = "verifying"
-    REBOOTING = "rebooting"
-    CONFIRMED = "confirmed"
-    UNVERIFIED = "unverified"
-    ROLLED_BACK = "rolled_back"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-ENDED = frozenset({State.CONFIRMED, State.UNVERIFIED, State.ROLLED_BACK, State.FAILED, State.CANCELLED})
-# What no user has to do anything about.
-GOOD = frozenset({State.CONFIRMED, State.UNVERIFIED})
-
-# How long a state may last without a sign of life, in seconds.
-PATIENCE = {
-    State.WAITING: 86400.0,
-    State.OFFERED: 15.0,
-    State.TRANSFERRING: 30.0,
-    State.VERIFYING: 60.0,
-    State.REBOOTING: 300.0,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +44,8 @@ class Session:
 
     `held` is the number of bytes the board says it has. `changed` is the last sign of life, or the verdict;
     `attempts` counts the offers since then. `wake_at` is when the session must be looked at if nothing comes before.
-    `waits_for` is how many seconds it may wait for a board that sleeps or is away. `wake_at` is None in the queue, where time does not count. `memo` is the dialect's own, kept across restarts. `timeline` holds (seconds since the start, what happened).
+    `waits_for` is how many seconds after its start it may still wait for a board that sleeps or is away. `retries` is how
+    often it may be tried again, `tried` how often it was. `begun` is when the board was first told. `wake_at` is None in the queue, where time does not count. `memo` is the dialect's own, kept across restarts. `timeline` holds (seconds since the start, what happened).
     """
 
     id: str
@@ -90,6 +63,9 @@ class Session:
     attempts: int = 0
     verified: bool = False
     transport: Transport | None = None
+    retries: int = 0
+    tried: int = 0
+    begun: float | None = None
     came_back_old: bool = False
     memo: dict[str, Any] = field(default_factory=dict)
     timeline: list[tuple[float, str]] = field(default_factory=list)
@@ -136,6 +112,11 @@ class Session:
             return None
         return round(min(self.held / self.target.size, 1) * 100, 1)
 
+    @property
+    def duration(self) -> float | None:
+        """Return the seconds from the first word to the board to the verdict; None without both."""
+        return None if self.is_active or self.begun is None else max(0.0, self.changed - self.begun)
+
     def alive(self, state: State, now: float, *, held: int | None = None, patience: float | None = None) -> None:
         """Take a sign of life: the board is in `state` and holds `held` bytes.
 
@@ -160,6 +141,7 @@ class Session:
         if self.state in {State.QUEUED, State.WAITING}:
             self._note(now, State.OFFERED)
             self.state = State.OFFERED
+            self.begun = now if self.begun is None else self.begun
         self.attempts += 1
         # In a restart an offer is only the question whether the board is back.
         usual = PATIENCE[State.OFFERED if self.state is State.REBOOTING else self.state]
@@ -173,7 +155,17 @@ class Session:
             self._note(now, State.WAITING)
         self.state = State.WAITING
         self.attempts = 0
-        self.wake_at = now + self.waits_for
+        self.wake_at = max(now, self.started + self.waits_for)
+
+    def queue(self, now: float, delay: float | None = None) -> None:
+        """Go back to the queue, for a turn after `delay` seconds at the earliest."""
+        if not self.is_active:
+            return
+        self._note(now, State.QUEUED)
+        self.state = State.QUEUED
+        self.attempts = 0
+        self.came_back_old = False
+        self.wake_at = None if delay is None else now + delay
 
     def away(self, now: float, patience: float) -> None:
         """Give a board that went away in the middle `patience` seconds to come back."""
@@ -183,7 +175,12 @@ class Session:
         self.wake_at = now + patience
 
     def fail(self, reason: Reason, now: float, detail: str = "") -> None:
-        """End the session: it failed, for this reason."""
+        """End the session: it failed, for this reason. What may pass is tried again, if that is wanted."""
+        if reason in PASSING and self.is_active and self.tried < self.retries:
+            self._note(now, f"{State.FAILED}: {reason}")
+            self.tried += 1
+            self.queue(now, BACK_OFF * 2 ** (self.tried - 1))
+            return
         self._end(State.ROLLED_BACK if reason is Reason.ROLLED_BACK else State.FAILED, now, reason, detail)
 
     def cancel(self, now: float) -> None:
@@ -240,6 +237,7 @@ class Session:
         record["started"] = now - self.started
         record["changed"] = now - self.changed
         record["wake_at"] = None if self.wake_at is None else max(0.0, self.wake_at - now)
+        record["begun"] = None if self.begun is None else now - self.begun
         return record
 
     @classmethod
@@ -254,6 +252,7 @@ class Session:
         fields["started"] = now - float(record["started"])
         fields["changed"] = now - float(record["changed"])
         fields["wake_at"] = None if record["wake_at"] is None else now + float(record["wake_at"])
+        fields["begun"] = None if record.get("begun") is None else now - float(record["begun"])
         return cls(**fields)
 
     def _correct(self, board: Board, now: float, *, runs_target: bool) -> None:
