@@ -197,7 +197,7 @@ void Board::tell_verdict_() {
 }
 
 void Board::repeat_(const Verdict &verdict) const {
-  voice_.say(Status{verdict.session, verdict.state, verdict.held, verdict.reason, {}});
+  tell_(verdict.session, verdict.state, verdict.held, verdict.reason);
 }
 
 }  // namespace mqtt_ota

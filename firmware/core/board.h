@@ -91,7 +91,9 @@ class Board {
   void finish_();
   void fail_(Reason reason, Text detail = {});
   void end_(State state, Reason reason = Reason::none, Text detail = {});
+  /// Say how far the transfer is.
   void say_(State state);
+  void tell_(const Session &session, State state, uint32_t held, Reason reason = Reason::none, Text detail = {}) const;
 
   const Settings &settings_;
   const Ports ports_;

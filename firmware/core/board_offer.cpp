@@ -104,7 +104,7 @@ void Board::answer_(const Offer &offer) {
 void Board::answer_on_trial_(const Offer &offer) {
   Trial trial;
   if (!journal_.read(&trial) || trial.session != offer.session) return refuse_(offer, Reason::busy);
-  voice_.say(Status{trial.session, State::rebooting, trial.size, Reason::none, {}});
+  tell_(trial.session, State::rebooting, trial.size);
 }
 
 const char *Board::fault_of_way_(const Offer &offer) const {
@@ -147,7 +147,7 @@ bool Board::is_signed_(const Offer &offer) const {
 }
 
 void Board::refuse_(const Offer &offer, Reason reason, Text detail) const {
-  voice_.say(Status{offer.session, State::failed, 0, reason, detail});
+  tell_(offer.session, State::failed, 0, reason, detail);
 }
 
 void Board::accept_(const Offer &offer) {
@@ -183,7 +183,7 @@ void Board::take_cancel_() {
     repeat_(verdict);
   } else if (journal_.read(&record) && record.session == session) {
     journal_.write(Verdict{session, 0, State::cancelled, Reason::none, 1});
-    voice_.say(Status{session, State::cancelled, 0, Reason::none, {}});
+    tell_(session, State::cancelled, 0);
   }
 }
 

@@ -79,18 +79,23 @@ void Board::fail_(Reason reason, Text detail) {
 
 /// Leave the transfer; its session has its verdict.
 void Board::end_(State state, Reason reason, Text detail) {
-  const Status status{transfer_.session(), state, transfer_.held(), reason, detail};
+  const uint32_t held = transfer_.held();
   end_way_();
   // What nobody hears is said after the next connect.
-  journal_.write(Verdict{status.session, status.held, state, reason, static_cast<uint16_t>(online_ ? 1 : 0)});
+  journal_.write(Verdict{transfer_.session(), held, state, reason, static_cast<uint16_t>(online_ ? 1 : 0)});
   transfer_.end();
-  if (online_) voice_.say(status);
+  if (online_) tell_(transfer_.session(), state, held, reason, detail);
 }
 
 void Board::say_(State state) {
   state_ = state;
   said_at_ = ports_.clock.now();
-  voice_.say(Status{transfer_.session(), state, transfer_.held(), Reason::none, {}}, transfer_.block_size());
+  tell_(transfer_.session(), state, transfer_.held());
+}
+
+void Board::tell_(const Session &session, State state, uint32_t held, Reason reason, Text detail) const {
+  const bool is_its_own = transfer_.is_active() && transfer_.session() == session;
+  voice_.say({session, state, held, reason, detail}, is_its_own ? transfer_.block_size() : uint16_t{0});
 }
 
 }  // namespace mqtt_ota
