@@ -12,13 +12,20 @@ PACKAGE = "custom_components.mqtt_ota"
 
 # What Home Assistant shows. The set-up ties all floors together; every other module is a hand of the floor below.
 FLOOR_2 = {
+    "card_notes",
+    "cohort_issues",
     "config_flow",
     "diagnostics",
+    "dialect_flow",
+    "dialect_form",
     "entity",
     "feed_proposals",
     "firmware_flow",
     "forms",
+    "issue_watch",
+    "leftover_issues",
     "repairs",
+    "texts",
     "update",
 }
 # What the formats and protocols share among themselves.

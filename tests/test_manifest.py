@@ -16,10 +16,12 @@ import pytest
 import yaml
 from yarl import URL
 
-from custom_components.mqtt_ota import config_flow, firmware_flow
+from custom_components.mqtt_ota import config_flow, dialect_flow, dialect_form, firmware_flow
 from custom_components.mqtt_ota.feed_proposals import Proposal
 from custom_components.mqtt_ota.first_look import KINDS, FirstLook
 from custom_components.mqtt_ota.ota.board import Availability, Board, Transport
+from custom_components.mqtt_ota.ota.dialects.registry import KINDS as DIALECTS
+from custom_components.mqtt_ota.ota.dialects.settings import Kind
 from custom_components.mqtt_ota.ota.errors import Reason
 from custom_components.mqtt_ota.ota.release import Channel
 from custom_components.mqtt_ota.ota.session import State
@@ -192,7 +194,15 @@ def test_texts_are_ones_that_home_assistant_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["exceptions", "config.error", "config_subentries.firmware.error", "issues.feed_proposed.fix_flow.error"]
+    "path",
+    [
+        "exceptions",
+        "config.error",
+        "config_subentries.firmware.error",
+        "config_subentries.dialect.error",
+        "issues.feed_proposed.fix_flow.error",
+        "issues.retained_command.fix_flow.error",
+    ],
 )
 def test_every_refusal_says_what_is_wrong_and_what_to_do(path: str) -> None:
     tree = TEXTS
@@ -311,7 +321,71 @@ def test_every_field_is_named_and_explained() -> None:
 def test_every_choice_has_a_name() -> None:
     options = {key: set(selector["options"]) for key, selector in TEXTS["selector"].items()}
     ways = {Transport.BLOCKS.value, Transport.HTTP.value}
-    assert options == {"feed_kind": set(KINDS), "channel": {*map(str, Channel)}, "transport": ways}
+    presets = {preset for kind in DIALECTS.values() for preset in kind.presets}
+    expected = {"feed_kind": set(KINDS), "channel": {*map(str, Channel)}, "transport": ways}
+    expected["dialect_preset"] = {*presets, dialect_flow.OWN}
+    for setting in (setting for kind in DIALECTS.values() for setting in kind.settings if setting.choices):
+        expected.setdefault(f"dialect_{setting.key}", set()).update(setting.choices)
+    assert options == expected
+
+
+@pytest.mark.parametrize("kind", DIALECTS.values(), ids=lambda kind: kind.name)
+def test_every_protocol_can_be_set_up_by_a_form_with_texts(kind: Kind) -> None:
+    steps = TEXTS["config_subentries"]["dialect"]["step"]
+    assert _fields(steps[kind.name]) == {str(key) for key in dialect_form.schema(kind).schema}
+    assert steps[kind.name]["title"]
+    assert steps[kind.name]["description"]
+    assert kind.name in steps["user"]["menu_options"]
+    assert kind.name in steps["user"]["menu_option_descriptions"]
+
+
+def test_every_refusal_of_a_setting_has_a_text_that_names_what_it_carries() -> None:
+    errors = TEXTS["config_subentries"]["dialect"]["error"]
+    carried: dict[str, set[str]] = {}
+    for name, tree in TREES.items():
+        if "dialect" not in str(name):
+            continue
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            if isinstance(call.func, ast.Name) and call.func.id in {"SettingError", "TopicError"}:
+                reason = call.args[-1]
+                if isinstance(reason, ast.Constant):
+                    names = {str(keyword.arg) for keyword in call.keywords}
+                    # What a topic is refused for is told on with the words that it may hold.
+                    names |= {"words"} if call.func.id == "TopicError" else set()
+                    carried[reason.value] = carried.get(reason.value, names) & names
+    assert set(errors) == set(carried)
+    for reason, names in carried.items():
+        assert placeholders(errors[reason]) <= names, reason
+
+
+def test_every_menu_offers_what_there_is() -> None:
+    steps = TEXTS["config_subentries"]["dialect"]["step"]
+    menus = {name for name, step in steps.items() if "menu_options" in step} - {"user"}
+    assert menus == {"check", "check_silent", "tried", "heard", "heard_no_board", "heard_nothing", "heard_offline"}
+    assert all(set(steps[name]["menu_options"]) <= set(dialect_flow._NEXT) for name in menus)
+    assert set(steps["check"]["menu_options"]) == set(dialect_flow._NEXT)
+
+
+def test_every_text_that_is_put_together_here_is_there() -> None:
+    used = set()
+    for tree in TREES.values():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            is_text = isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "texts.get"
+            if is_text and isinstance(call.args[0], ast.Constant):
+                used.add(call.args[0].value)
+                names = {str(keyword.arg) for keyword in call.keywords}
+                assert placeholders(TEXTS["common"][call.args[0].value]) <= names, call.args[0].value
+    assert "card_unverified" in used
+    assert set(TEXTS["common"]) == used | {"card_version_installed_from_here", "card_version_nobody"}
+
+
+@pytest.mark.parametrize("key", ["retained_command", "shared_trigger"])
+def test_an_issue_names_what_its_texts_want(key: str) -> None:
+    issue = TEXTS["issues"][key]
+    told = {"retained_command": {"topic", "boards"}, "shared_trigger": {"count", "boards"}}[key]
+    fix_flow = issue.get("fix_flow", {"step": {}, "error": {}, "abort": {}})
+    assert {name for _, text in leaves(issue) for name in placeholders(text)} <= told
+    assert set(fix_flow["step"]) <= {"confirm"}
 
 
 def test_a_feed_is_refused_with_one_text_everywhere() -> None:

@@ -18,8 +18,10 @@ from .const import (
     DEFAULT_KEEP_IMAGES,
     DEFAULT_WAIT_HOURS,
     DOMAIN,
+    SUBENTRY_DIALECT,
     SUBENTRY_FIRMWARE,
 )
+from .dialect_flow import DialectFlow
 from .downloads import check_base_url
 from .firmware_flow import FirmwareFlow
 from .forms import choice, text_field, vol, whole_number
@@ -68,7 +70,7 @@ class MqttOtaConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_get_supported_subentry_types(cls, config_entry: ConfigEntry) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the flows of what an entry can hold several of."""
-        return {SUBENTRY_FIRMWARE: FirmwareFlow}
+        return {SUBENTRY_FIRMWARE: FirmwareFlow, SUBENTRY_DIALECT: DialectFlow}
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

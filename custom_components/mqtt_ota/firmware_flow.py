@@ -11,6 +11,7 @@ from homeassistant.helpers.selector import TextSelectorType
 from .const import SUBENTRY_FIRMWARE
 from .first_look import (
     CONF_ASSET_PATTERN,
+    CONF_BOARD_ID,
     CONF_CHANNEL,
     CONF_CHIP,
     CONF_GITHUB_TOKEN,
@@ -42,7 +43,7 @@ EXAMPLE_PATTERN: Final = "lamp-{chip}-*.bin"
 
 _BRACED: Final = re.compile(r"\{[^{}]*\}")
 _SOURCE: Final = frozenset({CONF_KIND, CONF_LOCATION, CONF_GITHUB_TOKEN})
-_MATCH: Final = (CONF_KIND, CONF_LOCATION, CONF_MODEL, CONF_CHIP, CONF_PROJECT)
+_MATCH: Final = (CONF_KIND, CONF_LOCATION, CONF_BOARD_ID, CONF_MODEL, CONF_CHIP, CONF_PROJECT)
 _FEED_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_KIND, default=GITHUB): choice(KINDS, "feed_kind"),
@@ -143,6 +144,7 @@ class FirmwareFlow(ConfigSubentryFlow):
                 vol.Optional(CONF_MODEL): suggestions({board.model for board in boards}),
                 vol.Optional(CONF_CHIP): suggestions({board.chip for board in boards} | set(self._look.chips)),
                 vol.Optional(CONF_PROJECT): suggestions({board.project for board in boards}),
+                vol.Optional(CONF_BOARD_ID): suggestions({board.id for board in boards}),
                 vol.Optional(CONF_ASSET_PATTERN): text_field(),
                 vol.Required(CONF_CHANNEL, default=Channel.STABLE): choice(Channel, "channel"),
                 vol.Optional(CONF_PUBLIC_KEY): text_field(multiline=True),

@@ -15,6 +15,7 @@ from .releases import async_try_feed
 CONF_KIND: Final = "kind"
 CONF_LOCATION: Final = "location"
 CONF_GITHUB_TOKEN: Final = "github_token"
+CONF_BOARD_ID: Final = "board_id"
 CONF_MODEL: Final = "model"
 CONF_CHIP: Final = "chip"
 CONF_PROJECT: Final = "project"

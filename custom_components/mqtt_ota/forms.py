@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 else:
     import voluptuous as vol
 
-__all__ = ["choice", "suggestions", "text_field", "vol", "whole_number"]
+__all__ = ["choice", "flag", "suggestions", "text_field", "vol", "whole_number"]
 
 
 def text_field(kind: TextSelectorType = TextSelectorType.TEXT, *, multiline: bool = False) -> TextSelector:
@@ -38,9 +39,14 @@ def suggestions(words: Iterable[str]) -> SelectSelector:
     return SelectSelector(SelectSelectorConfig(options=sorted({*words} - {""}), custom_value=True))
 
 
-def whole_number(most: int, unit: str | None = None) -> NumberSelector:
-    """Ask for a number from 1 on."""
-    config = NumberSelectorConfig(min=1, max=most, step=1, mode=NumberSelectorMode.BOX)
+def flag() -> BooleanSelector:
+    """Ask for a yes or a no."""
+    return BooleanSelector()
+
+
+def whole_number(most: int, unit: str | None = None, *, least: int = 1) -> NumberSelector:
+    """Ask for a number, from 1 on where nothing else is said."""
+    config = NumberSelectorConfig(min=least, max=most, step=1, mode=NumberSelectorMode.BOX)
     if unit is not None:
         config["unit_of_measurement"] = unit
     return NumberSelector(config)

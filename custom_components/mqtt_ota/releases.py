@@ -157,6 +157,7 @@ def product_from_subentry(data: Mapping[str, Any]) -> Product:
     """Return the product that a firmware subentry describes."""
     return Product(
         name=data["name"],
+        board_id=data.get("board_id", ""),
         model=data.get("model", ""),
         chip=data.get("chip", ""),
         project=data.get("project", ""),

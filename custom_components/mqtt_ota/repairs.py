@@ -1,4 +1,4 @@
-"""Answering what the integration asks: a feed that a board named becomes a firmware, after the user's yes."""
+"""Answering what the integration asks: nothing is done before the user's yes."""
 
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ from .const import DOMAIN, SUBENTRY_FIRMWARE
 from .feed_proposals import Proposal, proposals
 from .first_look import CONF_CHANNEL, async_recognise
 from .forms import vol
+from .leftover_issues import ISSUE as RETAINED_COMMAND, leftover_placeholders, leftovers
 from .ota.errors import OtaError
 from .runtime import MqttOtaConfigEntry
 
@@ -20,7 +21,7 @@ async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Return the flow that settles an issue."""
-    return ProposedFeedFlow()
+    return RetainedCommandFlow() if issue_id.startswith(f"{RETAINED_COMMAND}_") else ProposedFeedFlow()
 
 
 class ProposedFeedFlow(RepairsFlow):
@@ -32,8 +33,8 @@ class ProposedFeedFlow(RepairsFlow):
 
     async def async_step_confirm(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Ask, and on a yes read the feed and add the firmware."""
-        entry: MqttOtaConfigEntry | None = next(iter(self.hass.config_entries.async_entries(DOMAIN)), None)
-        if entry is None or entry.state is not ConfigEntryState.LOADED:
+        entry = _running(self.hass)
+        if entry is None:
             return self.async_abort(reason="entry_not_loaded")
         proposal = proposals(entry.runtime_data).get(self.issue_id)
         if proposal is None:
@@ -60,3 +61,38 @@ class ProposedFeedFlow(RepairsFlow):
         return ConfigSubentry(
             data=MappingProxyType(data), subentry_type=SUBENTRY_FIRMWARE, title=look.name, unique_id=None
         )
+
+
+class RetainedCommandFlow(RepairsFlow):
+    """Clear a command that somebody left on the broker."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Begin with the question."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask, and on a yes remove what the broker remembers."""
+        entry = _running(self.hass)
+        if entry is None:
+            return self.async_abort(reason="entry_not_loaded")
+        topic = leftovers(entry.runtime_data).get(self.issue_id)
+        if topic is None:
+            return self.async_abort(reason="already_gone")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if entry.runtime_data.sessions.is_connected:
+                entry.runtime_data.sessions.delivery.async_clear(topic)
+                return self.async_create_entry(data={})
+            errors["base"] = "mqtt_not_connected"
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=vol.Schema({}),
+            errors=errors,
+            description_placeholders=leftover_placeholders(entry.runtime_data, topic),
+        )
+
+
+def _running(hass: HomeAssistant) -> MqttOtaConfigEntry | None:
+    """Return the entry, where it is set up and runs."""
+    entry: MqttOtaConfigEntry | None = next(iter(hass.config_entries.async_entries(DOMAIN)), None)
+    return entry if entry is not None and entry.state is ConfigEntryState.LOADED else None

@@ -9,6 +9,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData
 
+from .card_notes import card_notes, summary, version_source
 from .const import DOMAIN
 from .entity import BoardEntity
 from .installs import async_install
@@ -17,14 +18,15 @@ from .ota.dialects import Traits
 from .ota.errors import OtaError
 from .ota.notes import notes_since
 from .ota.release import Candidate
-from .ota.session import GOOD, Session, State
+from .ota.session import Session
+from .ota.state import GOOD, State
 from .ota.version import is_newer, is_same
 from .runtime import MqttOtaConfigEntry, Runtime
+from .texts import async_texts
 
 # Home Assistant would hold boards back out of sight, their cards at rest.
 PARALLEL_UPDATES = 0
 
-SUMMARY_LENGTH: Final = 255
 # What the card shows as installed of a board that tells no version: without a text there Home Assistant shows no button.
 UNKNOWN_VERSION: Final = "unknown"
 
@@ -73,10 +75,12 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         super().__init__(member, "firmware")
         self._runtime = runtime
         self._candidates: tuple[Candidate, ...] = ()
+        self._notes_of_newest = ""
 
     @override
     async def async_added_to_hass(self) -> None:
         """Show what was known before the restart until the feed answers."""
+        await async_texts(self.hass)
         if (extra := await self.async_get_last_extra_data()) is not None:
             stored = extra.as_dict()
             self._attr_latest_version = stored.get("latest_version")
@@ -109,7 +113,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
             (installed or None) if self._runtime.catalogue.has_feed(self._member.board) else None
         )
         self._attr_release_url = None
-        self._attr_release_summary = None
+        self._notes_of_newest = ""
         self._attr_title = None
         if newest is None:
             return
@@ -118,21 +122,23 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         self._attr_release_url = release.url or None
         if not is_same(release.version, installed):
             self._attr_latest_version = release.version
-            self._attr_release_summary = _summary(release.notes)
+            self._notes_of_newest = release.notes
 
     @property
     @override
     def installed_version(self) -> str | None:
-        """Return what the board runs, as far as is known: see `version_source`."""
+        """Return what the board runs, as far as is known: `version_source` tells how."""
         tells = Traits.REPORTS_VERSION in self._runtime.fleet.dialect_of(self._member).traits
         return self._member.version or (None if tells else UNKNOWN_VERSION)
 
     @property
-    def version_source(self) -> str:
-        """Return how the installed version is known."""
-        if self._member.board.version:
-            return "board"
-        return "installed_from_here" if self._member.version else "nobody"
+    @override
+    def release_summary(self) -> str | None:
+        """Return what must be said of the board, and the beginning of the newest release's notes."""
+        return summary(self._said(), self._notes_of_newest)
+
+    def _said(self) -> str:
+        return card_notes(self.hass, self._runtime, self._member)
 
     @property
     @override
@@ -155,7 +161,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         state = "preparing" if self._member.preparing else None if session is None else session.state
         return {
             "availability": self._member.availability,
-            "version_source": self.version_source,
+            "version_source": version_source(self._member),
             "install_state": state,
             "install_reason": None if session is None else session.reason,
             "latest_reason": self._runtime.catalogue.reason(self._member.board),
@@ -173,10 +179,11 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
 
     @override
     async def async_release_notes(self) -> str | None:
-        """Return the notes of every release since the installed one."""
-        if not self._candidates or self.latest_version is None:
-            return None
-        return notes_since(self._candidates, self._member.version, self.latest_version) or None
+        """Return what must be said of the board, and the notes of every release since the installed one."""
+        notes = ""
+        if self._candidates and self.latest_version is not None:
+            notes = notes_since(self._candidates, self._member.version, self.latest_version)
+        return "\n\n".join(filter(None, (self._said(), notes))) or None
 
     @override
     async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:
@@ -190,15 +197,6 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         await self._member.ended.wait()
         if self._member.session is session and not session.is_active and session.state not in GOOD:
             raise _failed(self._member, session)
-
-
-def _summary(notes: str) -> str | None:
-    """Return the first paragraph of release notes that is no heading, cut where Home Assistant would."""
-    text = "\n".join("" if line.startswith("#") else line for line in notes.splitlines())
-    paragraph = next((part.strip() for part in text.split("\n\n") if part.strip()), "")
-    if len(paragraph) > SUMMARY_LENGTH:
-        paragraph = paragraph[: SUMMARY_LENGTH - 1].rstrip() + "…"
-    return paragraph or None
 
 
 def _translated(err: OtaError) -> HomeAssistantError:

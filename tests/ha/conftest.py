@@ -41,6 +41,8 @@ FLOWS = {
     "MqttOtaConfigFlow": ("config",),
     "MqttOtaOptionsFlow": ("options",),
     "FirmwareFlow": ("config_subentries", "firmware"),
+    "DialectFlow": ("config_subentries", "dialect"),
+    "RetainedCommandFlow": ("issues", "retained_command", "fix_flow"),
     "ProposedFeedFlow": ("issues", "feed_proposed", "fix_flow"),
 }
 

@@ -10,7 +10,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.mqtt_ota import feed_proposals, releases
 from custom_components.mqtt_ota.const import DOMAIN
-from custom_components.mqtt_ota.feed_proposals import PROPOSALS_LIMIT, async_withdraw
+from custom_components.mqtt_ota.feed_proposals import FEED_PROPOSED
+from custom_components.mqtt_ota.issue_watch import ISSUES_LIMIT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -140,18 +141,18 @@ async def test_a_hundred_boards_with_one_feed_make_one_proposal(
 
 async def test_hostile_boards_cannot_flood_the_user(hass: HomeAssistant, ota_entry: SetUp, announce: Announce) -> None:
     await ota_entry()
-    for number in range(PROPOSALS_LIMIT + 5):
+    for number in range(ISSUES_LIMIT + 5):
         await announce(id=f"lamp-{number}", feed=f"{ADDRESS}?{number}")
     issues = await settled(hass)
-    assert len(issues) == PROPOSALS_LIMIT
+    assert len(issues) == ISSUES_LIMIT
     # What the user put aside makes room for what was not asked yet.
     ir.async_get(hass).async_ignore(DOMAIN, issues[0].issue_id, True)
     await announce(id="lamp-0", version="1.0.1", feed=f"{ADDRESS}?0")
     issues = await settled(hass)
-    assert (len(issues), sum(bool(issue.dismissed_version) for issue in issues)) == (PROPOSALS_LIMIT + 1, 1)
+    assert (len(issues), sum(bool(issue.dismissed_version) for issue in issues)) == (ISSUES_LIMIT + 1, 1)
     ir.async_get(hass).async_ignore(DOMAIN, next(issue.issue_id for issue in issues if issue.dismissed_version), False)
     await announce(id="lamp-0", version="1.0.2", feed=f"{ADDRESS}?0")
-    assert len(await settled(hass)) == PROPOSALS_LIMIT
+    assert len(await settled(hass)) == ISSUES_LIMIT
 
 
 async def test_a_board_that_has_a_firmware_is_left_alone(
@@ -227,7 +228,7 @@ async def test_proposals_go_with_the_integration(hass: HomeAssistant, ota_entry:
     await ota_entry()
     await announce(feed=ADDRESS)
     assert await settled(hass)
-    async_withdraw(hass)
+    FEED_PROPOSED.async_withdraw(hass)
     assert [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN] == []
 
 
