@@ -2,7 +2,8 @@
 
 Boards ask for the length first, fetch by ranges and lose connections, so "one-time" cannot mean one request. A URL is
 good until its session ends, its time is over, or the image's last byte was handed out `MAX_FETCHES` times: enough for a
-board that tries again, useless to whoever finds it later. Whoever ends a session also ends the transfers that run.
+board that tries again, useless to whoever finds it later. Whoever ends a session also ends the transfers that run. Only
+where many boards were told one URL it is good for all of them, until its time is over.
 """
 
 import asyncio
@@ -52,6 +53,7 @@ class _Offer:
     path: Path
     size: int
     expires: float
+    shared: bool = False
     fetches: int = 0
     transfers: set[asyncio.Task[object]] = field(default_factory=set)
 
@@ -103,8 +105,9 @@ class Downloads:
     def async_close(self) -> None:
         """End every transfer, and know no URL any more."""
         self._hass.data.pop(DOWNLOADS, None)
-        for session_id in list(self._tokens):
-            self.revoke(session_id)
+        self._tokens.clear()
+        for token in list(self._offers):
+            self._drop(token)
 
     @callback
     def async_base_url(self) -> str:
@@ -116,10 +119,13 @@ class Downloads:
         except NoURLAvailableError as err:
             raise OtaError(Reason.NO_URL) from err
 
-    async def async_offer(self, session_id: str, board_id: str, sha256: str, lifetime: float, name: str = "") -> str:
+    async def async_offer(
+        self, session_id: str, board_id: str, sha256: str, lifetime: float, name: str = "", *, shared: bool = False
+    ) -> str:
         """Return the URL of a session's image, good for `lifetime` seconds; the same one when asked again.
 
-        It ends with the name of a file for boards that look at it.
+        It ends with the name of a file for boards that look at it. A `shared` one outlives the session, and is good for
+        any number of boards.
         """
         base_url = self.async_base_url()
         if (stored := await self._store.async_find(sha256)) is None:
@@ -134,22 +140,25 @@ class Downloads:
             self._make_room()
             token = token_urlsafe(_TOKEN_BYTES)
             self._tokens[session_id] = token
-            self._offers[token] = _Offer(session_id, board_id, sha256, self._store.path(sha256), stored.size, expires)
+            self._offers[token] = _Offer(
+                session_id, board_id, sha256, self._store.path(sha256), stored.size, expires, shared=shared
+            )
         return f"{base_url}{_PATH}{token}" + (f"/{name}" if name else "")
 
     @callback
     def revoke(self, session_id: str) -> None:
-        """Forget a session's URL, and cut off a board that is still fetching from it."""
-        if (token := self._tokens.pop(session_id, None)) is None:
-            return
-        for transfer in self._offers.pop(token).transfers:
-            transfer.cancel()
+        """Forget a session's URL, and cut off a board that is still fetching from it; others go on from a shared one."""
+        token = self._tokens.pop(session_id, None)
+        if token is not None and not self._offers[token].shared:
+            self._drop(token)
 
     @callback
     def answer(self, token: str) -> web.StreamResponse:
         """Return what a board gets for a token; nothing tells an old token from one that never was."""
         offer = self._offers.get(token)
-        if offer is None or offer.fetches >= MAX_FETCHES or offer.expires <= self._hass.loop.time():
+        if offer is None or offer.expires <= self._hass.loop.time():
+            raise web.HTTPNotFound
+        if offer.fetches >= MAX_FETCHES and not offer.shared:
             raise web.HTTPNotFound
         return _ImageResponse(offer, self._async_report)
 
@@ -162,10 +171,18 @@ class Downloads:
     def _make_room(self) -> None:
         """Forget what is over, then what is over soonest."""
         now = self._hass.loop.time()
-        for offer in [offer for offer in self._offers.values() if offer.expires <= now]:
-            self.revoke(offer.session_id)
+        for token in [token for token, offer in self._offers.items() if offer.expires <= now]:
+            self._drop(token)
         while len(self._offers) >= MAX_OFFERS:
-            self.revoke(min(self._offers.values(), key=lambda offer: offer.expires).session_id)
+            self._drop(min(self._offers, key=lambda token: self._offers[token].expires))
+
+    def _drop(self, token: str) -> None:
+        """Let a URL be no more, and cut off whoever is still fetching from it."""
+        offer = self._offers.pop(token)
+        if self._tokens.get(offer.session_id) == token:
+            del self._tokens[offer.session_id]
+        for transfer in offer.transfers:
+            transfer.cancel()
 
 
 class _ImageResponse(web.FileResponse):

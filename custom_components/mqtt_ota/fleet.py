@@ -163,10 +163,13 @@ class Fleet:
 
     def _receive_stranger(self, dialect: Dialect, message: Message, reading: Reading | Ignored) -> None:
         match reading:
-            case Announcement(board, asks):
+            case Announcement(board, asks, _, availability):
                 self._hints.pop((dialect.key, board.id), None)
                 self._join(dialect, board)
                 self._sessions.delivery.async_ask(asks)
+                member = self._addresses.get((dialect.key, board.id))
+                if member is not None and availability is not None:
+                    self._present(member, availability)
             case Hint(board, asks) if len(self._hints) < BOARDS_LIMIT:
                 self._hints[dialect.key, board.id] = board
                 self._sessions.delivery.async_ask(asks)

@@ -61,7 +61,9 @@ class Offers:
         target = session.target
         if offer.from_feed and _why_not(target.url, offer, member) is None:
             return target.url
-        url = await self._downloads.async_offer(session.id, member.id, target.sha256, URL_LIFETIME, offer.name)
+        url = await self._downloads.async_offer(
+            session.id, member.id, target.sha256, URL_LIFETIME, offer.name, shared=offer.shared
+        )
         if (failure := _why_not(url, offer, member)) is not None:
             raise failure
         return url

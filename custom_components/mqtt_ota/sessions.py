@@ -239,8 +239,7 @@ class Sessions:
         self._tell(member, session, Step.STARTED)
         if any(mate.state not in {State.QUEUED, State.WAITING} for mate in self._mates(member)):
             # The trigger that started the other reached this board too: a second one would start both again.
-            session.offer(now, patience=session.waits_for)
-            self.async_settle(member, session)
+            self.async_carry_out(member, self._dialect(member).join_in(session, member.board, now))
         else:
             self.async_carry_out(member, self._dialect(member).begin(session, member.board, now))
 

@@ -306,6 +306,20 @@ async def test_ending_a_session_cuts_off_a_board_that_still_fetches(
     assert reports == [("s1", 0)]
 
 
+async def test_a_url_that_many_were_told_outlives_the_session_of_one(
+    slow_board: ClientSession, downloads: Downloads, large: str
+) -> None:
+    path = URL(await downloads.async_offer("s1", "lamp-1", large, HOUR, shared=True)).path
+    response = await slow_board.get(path)
+    await response.content.readexactly(1000)
+    downloads.revoke("s1")
+    size = len(await response.content.read()) + 1000
+    for _ in range(MAX_FETCHES + 1):
+        assert len(await (await slow_board.get(path)).content.read()) == size
+    downloads.async_close()
+    assert (await slow_board.get(path)).status == 404
+
+
 async def test_a_lost_connection_is_no_fetch(
     slow_board: ClientSession, downloads: Downloads, large: str, reports: Reports
 ) -> None:

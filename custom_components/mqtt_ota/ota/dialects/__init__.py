@@ -70,7 +70,8 @@ class OfferUrl:
     """Make a one-time URL of one of these schemes for the session's image, and send what `payload` makes of it.
 
     The URL has at most `limit` characters, none of them in `forbidden`, and ends with `/name` where there is a name.
-    With `from_feed` it is the feed's own, where it has one that fits.
+    With `from_feed` it is the feed's own, where it has one that fits. Where it is `shared`, boards that have no session
+    of their own fetch from it too, and go on when this one's is over.
     """
 
     topic: str
@@ -81,6 +82,7 @@ class OfferUrl:
     forbidden: str = ""
     name: str = ""
     from_feed: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +133,13 @@ class Announcement:
     """A board said what it is and what it runs.
 
     `asks` are questions that its answer raises. Where `is_answer`, the message also moves a session: `receive` gets it.
+    `availability` is there where the same message tells it.
     """
 
     board: Board
     asks: tuple[Publish, ...] = ()
     is_answer: bool = False
+    availability: Availability | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,9 @@ class Dialect(Protocol):
 
     def begin(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Offer the session's image to its board, for the first time or again."""
+
+    def join_in(self, session: Session, board: Board, now: float) -> list[Effect]:
+        """Begin a session whose board was reached by the trigger of another one of its cohort: tell it nothing."""
 
     def receive(self, session: Session, board: Board, message: Message, now: float) -> list[Effect]:
         """Move an active session by what its board said. Never raises, whatever the bytes."""

@@ -40,6 +40,11 @@ class BaseDialect(Dialect):
     def prepare(self, session: Session, board: Board, image: bytes) -> None:
         """Need nothing of the image."""
 
+    def join_in(self, session: Session, board: Board, now: float) -> list[Effect]:
+        """Wait for what becomes of another board's trigger."""
+        session.offer(now, patience=session.waits_for)
+        return []
+
     def receive(self, session: Session, board: Board, message: Message, now: float) -> list[Effect]:
         """Hear nothing: the boards say nothing."""
         return []
