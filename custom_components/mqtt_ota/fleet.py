@@ -137,12 +137,14 @@ class Fleet:
 
     def _receive_member(self, dialect: Dialect, message: Message, member: Member) -> None:
         match dialect.read(message, member.board):
-            case Announcement(board, asks, is_answer):
+            case Announcement(board, asks, is_answer, availability):
                 self._sessions.delivery.async_ask(asks)
                 self._announced(member, board, live=not message.retain)
                 if is_answer:
                     self._answered(dialect, member, message)
             case Hint(board, asks):
+                if availability is not None:
+                    self._present(member, availability)
                 self._sessions.delivery.async_ask(asks)
                 self._announced(member, board, live=False)
             case Presence(availability):
