@@ -1,5 +1,7 @@
 """MQTT OTA: firmware updates for the ESP32 boards that talk MQTT."""
 
+from functools import partial
+
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
@@ -31,9 +33,12 @@ from .feed_proposals import FEED_PROPOSED
 from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .fleet_store import FleetStore
+from .installs import async_install
 from .issue_watch import IssueWatch
 from .leftover_issues import RETAINED_COMMAND
+from .member import Member
 from .ota.board import Transport
+from .rollouts import Rollouts, async_remove_rollouts
 from .runtime import MqttOtaConfigEntry, Runtime
 from .sessions import Sessions
 from .spoken import spoken_dialects
@@ -53,6 +58,21 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     """Find the boards on the broker, and the releases for them."""
     if not await mqtt.async_wait_for_mqtt_client(hass):
         raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_not_set_up")
+    runtime = entry.runtime_data = await _async_make(hass, entry)
+    runtime.downloads.async_open()
+    entry.async_on_unload(runtime.downloads.async_close)
+    runtime.catalogue.async_start()
+    _remove_devices(hass, entry, await runtime.fleet.async_restore())
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    await runtime.fleet.async_start()
+    await runtime.rollouts.async_start()
+    IssueWatch(hass, entry, ISSUES)
+    entry.async_on_unload(entry.add_update_listener(_async_changed))
+    return True
+
+
+async def _async_make(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> Runtime:
+    """Put together what an entry consists of."""
     options = entry.options
     images = FirmwareStore(hass, keep=options.get(CONF_KEEP_IMAGES, DEFAULT_KEEP_IMAGES))
     await images.async_setup()
@@ -70,24 +90,21 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
         batteries=Batteries(hass, options.get(CONF_BATTERY, DEFAULT_BATTERY)),
     )
     fleet = Fleet(hass, broker, sessions, FleetStore(hass), dialects)
-    entry.runtime_data = Runtime(
+    catalogue = Catalogue(hass, entry, images)
+    return Runtime(
         fleet=fleet,
         sessions=sessions,
-        catalogue=Catalogue(hass, entry, images),
+        rollouts=Rollouts(hass, entry, fleet, sessions, catalogue, partial(_async_install, entry)),
+        catalogue=catalogue,
         images=images,
         downloads=downloads,
         preferred=Transport(options.get(CONF_TRANSPORT, Transport.BLOCKS)),
         patience=options.get(CONF_WAIT_HOURS, DEFAULT_WAIT_HOURS) * 3600.0,
     )
-    downloads.async_open()
-    entry.async_on_unload(downloads.async_close)
-    entry.runtime_data.catalogue.async_start()
-    _remove_devices(hass, entry, await fleet.async_restore())
-    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    await fleet.async_start()
-    IssueWatch(hass, entry, ISSUES)
-    entry.async_on_unload(entry.add_update_listener(_async_changed))
-    return True
+
+
+async def _async_install(entry: MqttOtaConfigEntry, member: Member, version: str | None, retries: int) -> object:
+    return await async_install(entry.runtime_data, member, version, retries)
 
 
 @callback
@@ -109,6 +126,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> 
     """Let go of everything; what runs on the boards goes on, and is taken up at the next start."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
+        await entry.runtime_data.rollouts.async_stop()
         await entry.runtime_data.fleet.async_stop()
     return unloaded
 
@@ -118,6 +136,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> 
     for kind in ISSUES:
         kind.async_withdraw(hass)
     await FleetStore(hass).async_remove()
+    await async_remove_rollouts(hass)
     await FirmwareStore(hass).async_remove_all()
 
 

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
 
 from .broker import Broker
 from .fleet_store import FleetStore
@@ -136,15 +137,17 @@ class Fleet:
             self._receive_member(dialect, message, member)
 
     def _receive_member(self, dialect: Dialect, message: Message, member: Member) -> None:
+        if not message.retain:
+            member.heard = dt_util.utcnow().timestamp()
         match dialect.read(message, member.board):
             case Announcement(board, asks, is_answer, availability):
                 self._sessions.delivery.async_ask(asks)
                 self._announced(member, board, live=not message.retain)
+                if availability is not None:
+                    self._present(member, availability)
                 if is_answer:
                     self._answered(dialect, member, message)
             case Hint(board, asks):
-                if availability is not None:
-                    self._present(member, availability)
                 self._sessions.delivery.async_ask(asks)
                 self._announced(member, board, live=False)
             case Presence(availability):

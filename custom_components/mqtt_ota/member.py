@@ -38,7 +38,7 @@ class Member:
 
     `id` stays what it is when the board speaks another way after an update; `former` are the addresses that it left.
     `history` are the sessions before the last one, as records, the latest first. `verdict` and `tried` are what was told
-    of the last one.
+    of the last one. `heard` is when it last spoke for itself, in UTC seconds.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Member:
     installed: Installed | None = None
     former: set[Address] = field(default_factory=set)
     preparing: bool = False
+    heard: float | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     verdict: State | None = None
     tried: int = 0

@@ -9,6 +9,7 @@ from .downloads import Downloads
 from .firmware_store import FirmwareStore
 from .fleet import Fleet
 from .ota.board import Transport
+from .rollouts import Rollouts
 from .sessions import Sessions
 
 
@@ -18,6 +19,7 @@ class Runtime:
 
     fleet: Fleet
     sessions: Sessions
+    rollouts: Rollouts
     catalogue: Catalogue
     images: FirmwareStore
     downloads: Downloads

@@ -79,6 +79,9 @@ class Reason(StrEnum):
     ALREADY_INSTALLING = "already_installing"
     ALREADY_INSTALLED = "already_installed"
     BOARD_UNKNOWN = "board_unknown"
+    IN_ROLLOUT = "in_rollout"
+    NO_ROLLOUT = "no_rollout"
+    WINDOW_CLOSED = "window_closed"
     # What became of an install (session.py)
     NO_ANSWER = "no_answer"
     STALLED = "stalled"

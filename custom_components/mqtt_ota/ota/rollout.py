@@ -63,7 +63,10 @@ class Decision:
 
 @dataclass(slots=True, kw_only=True)
 class Rollout:
-    """An update of many boards; `created` and `looked` are UTC seconds, `stage` is the one that is open."""
+    """An update of many boards; `created` and `looked` are UTC seconds, `stage` is the one that is open.
+
+    `called_off` is the reason for which boards get nothing once it is cancelled.
+    """
 
     id: str
     created: float
@@ -73,6 +76,7 @@ class Rollout:
     status: Status = Status.RUNNING
     cause: Cause | None = None
     looked: float | None = None
+    called_off: str = Reason.CANCELLED
 
     @classmethod
     def create(
@@ -156,11 +160,11 @@ class Rollout:
             part.excuse(self.policy.patience)
         return True
 
-    def cancel(self, now: float) -> bool:
+    def cancel(self, now: float, reason: str = Reason.CANCELLED) -> bool:
         """Start nothing more and wait for nobody; what runs finishes. Return whether that changed anything."""
         if self.status not in {Status.RUNNING, Status.PAUSED}:
             return False
-        self.status, self.cause = Status.CANCELLED, None
+        self.status, self.cause, self.called_off = Status.CANCELLED, None, reason
         self._call_off(now)
         return True
 
@@ -200,6 +204,7 @@ class Rollout:
             "status": self.status.value,
             "cause": self.cause and self.cause.value,
             "looked": self.looked,
+            "called_off": str(self.called_off),
         }
 
     @classmethod
@@ -214,6 +219,7 @@ class Rollout:
             status=Status(record["status"]),
             cause=maybe(lambda value: Cause(text(value)))(record["cause"]),
             looked=maybe(seconds)(record["looked"]),
+            called_off=text(record["called_off"]),
         )
         if (rollout.cause is not None) != (rollout.status is Status.PAUSED) or rollout.stage > rollout.stages:
             raise ValueError(f"no rollout stands so: {rollout.status}, {rollout.cause}, {rollout.stage}")
@@ -228,7 +234,7 @@ class Rollout:
         """End what does not run; an install that is being prepared is let go once it waits."""
         for part in self.parts.values():
             if part.is_pending or (part.is_waiting and not part.starting):
-                part.end(Result.CANCELLED, Reason.CANCELLED, now)
+                part.end(Result.CANCELLED, self.called_off, now)
 
     def _advance(self, sights: Mapping[str, Sight], now: float, *, may_start: bool) -> None:
         """Pause or go on as the results have it, and open the stages that are proven."""

@@ -1,0 +1,283 @@
+"""Rollouts at work: many boards, a few at a time, kept over restarts, stopped when one fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+import logging
+from secrets import token_hex
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import STATE_OFF
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from .catalogue import Catalogue
+from .const import DOMAIN
+from .fleet import Fleet
+from .member import Member
+from .ota.errors import OtaError, Reason
+from .ota.rollout import Rollout, Start, Status
+from .ota.rollout_plan import Policy
+from .ota.session import Session
+from .sessions import Sessions
+from .sights import sight
+from .steps import Step
+from .throttle import Throttle
+
+_LOGGER = logging.getLogger(__name__)
+
+STORAGE_KEY: Final = f"{DOMAIN}.rollouts"
+STORAGE_VERSION: Final = 1
+EVENT_ROLLOUT: Final = f"{DOMAIN}_rollout"
+# Rollouts that are over and can still be looked at.
+KEEP: Final = 10
+# Many boards report at the same moment: they are looked at once.
+LOOK_INTERVAL: Final = 1.0
+SAVE_DELAY: Final = 5.0
+
+# Begins the update of a board to a version, None for the newest, with so many tries more.
+type Begin = Callable[[Member, str | None, int], Awaitable[object]]
+
+_OVER: Final = frozenset({Status.FINISHED, Status.CANCELLED})
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A rollout with what only Home Assistant knows of it.
+
+    Nothing is started while one of the entities `while_off` is anything but off, and from `until` (UTC seconds) on.
+    """
+
+    rollout: Rollout
+    while_off: tuple[str, ...] = ()
+    until: float | None = None
+    retries: int = 0
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether anything is still to be decided or seen."""
+        return self.rollout.status not in _OVER or not self.rollout.is_over
+
+    def stored(self) -> dict[str, Any]:
+        """Return what a restart must not lose."""
+        return {
+            "rollout": self.rollout.stored(),
+            "while_off": list(self.while_off),
+            "until": self.until,
+            "retries": self.retries,
+        }
+
+
+class Rollouts:
+    """All rollouts: those that run, and the last that did."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        fleet: Fleet,
+        sessions: Sessions,
+        catalogue: Catalogue,
+        install: Begin,
+    ) -> None:
+        """Roll out to the boards of `fleet`; `install` begins one board's update."""
+        self._hass = hass
+        self._entry = entry
+        self._fleet = fleet
+        self._sessions = sessions
+        self._catalogue = catalogue
+        self._install = install
+        self._store: Store[dict[str, Any]] = Store(hass, STORAGE_VERSION, STORAGE_KEY, atomic_writes=True)
+        self._looks = Throttle(hass.loop, LOOK_INTERVAL, self._look)
+        self._timer: asyncio.TimerHandle | None = None
+        self._listeners: set[Callable[[], None]] = set()
+        self._unlisten: Callable[[], None] = lambda: None
+        self.all: dict[str, Running] = {}
+
+    async def async_start(self) -> None:
+        """Go on with what ran before the restart."""
+        for record in (await self._store.async_load() or {}).get("rollouts", ()):
+            try:
+                running = _restored(record)
+            except (AttributeError, KeyError, TypeError, ValueError) as err:
+                _LOGGER.warning("A stored rollout cannot be read and is left out: %r", err)
+                continue
+            self.all[running.rollout.id] = running
+        self._unlisten = self._sessions.async_listen(self._stepped)
+        self._looks.async_request()
+
+    async def async_stop(self) -> None:
+        """Decide nothing more; who waits for an end learns how far it came."""
+        self._unlisten()
+        self._looks.async_cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        for running in self.all.values():
+            running.settled.set()
+        await self._store.async_save(self._saved())
+
+    @callback
+    def async_listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` when a rollout began, paused, went on or ended; return what ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @callback
+    def async_begin(
+        self,
+        members: Iterable[Member],
+        policy: Policy,
+        *,
+        version: str | None = None,
+        while_off: tuple[str, ...] = (),
+        until: float | None = None,
+        retries: int = 0,
+    ) -> Running:
+        """Begin a rollout to boards; raises OtaError when one of them is in another, ValueError for an odd policy."""
+        targets = {member.id: member for member in members}
+        for running in self.all.values():
+            busy = [key for key in targets if key in running.rollout.parts] if running.is_live else []
+            if busy:
+                raise OtaError(Reason.IN_ROLLOUT, board=targets[busy[0]].name, rollout=running.rollout.id)
+        rollout = Rollout.create(
+            token_hex(4),
+            targets,
+            policy,
+            {key: sight(self._hass, self._catalogue, member, version) for key, member in targets.items()},
+            _now(),
+            version=version,
+            cohorts={key: member.board.cohort for key, member in targets.items()},
+        )
+        running = self.all[rollout.id] = Running(rollout, while_off, until, retries)
+        self._changed(running)
+        self._looks.async_run()
+        return running
+
+    def get(self, rollout_id: str | None) -> Running:
+        """Return a rollout, the newest without an id; raises OtaError where there is none."""
+        running = self.all.get(rollout_id) if rollout_id else next(reversed(self.all.values()), None)
+        if running is None:
+            raise OtaError(Reason.NO_ROLLOUT, rollout=rollout_id or "-")
+        return running
+
+    @callback
+    def async_apply(self, running: Running, verb: Callable[[Rollout], object]) -> None:
+        """Let a user change the course of a rollout, and look at where that leads."""
+        if verb(running.rollout):
+            running.settled.clear()
+            self._changed(running)
+            self._looks.async_run()
+
+    @staticmethod
+    async def async_settled(running: Running) -> dict[str, Any]:
+        """Wait until a rollout is over or paused, and return its report."""
+        await running.settled.wait()
+        return running.rollout.report()
+
+    def part_of(self, member: Member) -> Rollout | None:
+        """Return the live rollout that a board is part of."""
+        live = (running.rollout for running in self.all.values() if running.is_live)
+        return next((rollout for rollout in live if member.id in rollout.parts), None)
+
+    @callback
+    def _stepped(self, _member: Member, _session: Session, _step: Step) -> None:
+        self._looks.async_request()
+
+    def _look(self) -> None:
+        """Look at every board of every live rollout, and do what is decided."""
+        now, wake_at = _now(), None
+        for running in [running for running in self.all.values() if running.is_live]:
+            next_look = self._step(running, now)
+            wake_at = next_look if wake_at is None else min(wake_at, next_look or wake_at)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if wake_at is not None:
+            self._timer = self._hass.loop.call_later(max(LOOK_INTERVAL, wake_at - now), self._looks.async_request)
+        self._forget_old()
+        self._store.async_delay_save(self._saved, SAVE_DELAY)
+
+    def _step(self, running: Running, now: float) -> float | None:
+        rollout = running.rollout
+        if running.until is not None and now >= running.until and rollout.status is Status.RUNNING:
+            rollout.cancel(now, Reason.WINDOW_CLOSED)
+            self._changed(running)
+        decision = rollout.step(self._sights(rollout), now, may_start=self._may_start(running))
+        for board_id in decision.withdraw:
+            self._sessions.async_cancel(self._fleet.members[board_id])
+        for start in decision.start:
+            self._entry.async_create_background_task(
+                self._hass, self._async_install(running, start), f"rollout {rollout.id}: {start.board_id}"
+            )
+        if decision.status is not None:
+            self._changed(running)
+        if not running.is_live or rollout.status is Status.PAUSED:
+            running.settled.set()
+        return decision.wake_at if running.until is None else min(running.until, decision.wake_at or running.until)
+
+    def _sights(self, rollout: Rollout) -> Mapping[str, Any]:
+        members = self._fleet.members
+        return {
+            board_id: sight(self._hass, self._catalogue, members[board_id], rollout.version_of(board_id))
+            for board_id in rollout.parts
+            if board_id in members
+        }
+
+    def _may_start(self, running: Running) -> bool:
+        states = [self._hass.states.get(entity_id) for entity_id in running.while_off]
+        return all(state is not None and state.state == STATE_OFF for state in states)
+
+    async def _async_install(self, running: Running, start: Start) -> None:
+        """Begin a board's install; what it cannot even begin for is its result."""
+        reason: Reason | None = Reason.BOARD_UNKNOWN
+        if (member := self._fleet.members.get(start.board_id)) is not None:
+            try:
+                await self._install(member, start.version, running.retries)
+            except OtaError as err:
+                reason = err.reason
+            else:
+                reason = None
+        if reason is not None:
+            running.rollout.refuse(start.board_id, reason, _now())
+        self._looks.async_request()
+
+    def _changed(self, running: Running) -> None:
+        """Tell that a rollout has another status."""
+        report = running.rollout.report()
+        _LOGGER.info("The rollout %s is %s %s", running.rollout.id, report["status"], report["cause"] or "")
+        self._hass.bus.async_fire(EVENT_ROLLOUT, report)
+        for listener in tuple(self._listeners):
+            listener()
+
+    def _forget_old(self) -> None:
+        over = [key for key, running in self.all.items() if not running.is_live]
+        for key in over[: max(0, len(over) - KEEP)]:
+            del self.all[key]
+
+    def _saved(self) -> dict[str, Any]:
+        return {"rollouts": [running.stored() for running in self.all.values()]}
+
+
+async def async_remove_rollouts(hass: HomeAssistant) -> None:
+    """Delete what was kept of rollouts."""
+    await Store[dict[str, Any]](hass, STORAGE_VERSION, STORAGE_KEY).async_remove()
+
+
+def _restored(record: dict[str, Any]) -> Running:
+    until = record["until"]
+    running = Running(
+        Rollout.restored(record["rollout"]),
+        tuple(str(entity_id) for entity_id in record["while_off"]),
+        None if until is None else float(until),
+        int(record["retries"]),
+    )
+    if not running.is_live:
+        running.settled.set()
+    return running
+
+
+def _now() -> float:
+    return dt_util.utcnow().timestamp()

@@ -1,0 +1,44 @@
+"""What a rollout is told of a board."""
+
+from homeassistant.components.sensor import SensorDeviceClass
+from homeassistant.core import HomeAssistant, callback
+
+from .catalogue import Catalogue
+from .member import Member
+from .ota.errors import OtaError
+from .ota.rollout_sight import Install, Sight
+from .ota.version import is_newer, is_same
+from .readings import readings
+
+
+@callback
+def sight(hass: HomeAssistant, catalogue: Catalogue, member: Member, version: str | None) -> Sight:
+    """Return what is known of a board now; `version` is what it is to run, None for the newest."""
+    target, no_update = _target(catalogue, member, version)
+    signals = readings(hass, member, SensorDeviceClass.SIGNAL_STRENGTH)
+    session = member.session
+    is_current = bool(target) and (
+        is_same(member.version, target) or (version is None and is_newer(member.version, target))
+    )
+    return Sight(
+        availability=member.availability,
+        version=member.version,
+        target=target,
+        up_to_date=is_current,
+        no_update="" if is_current else no_update,
+        signal=max(signals, default=None),
+        heard=member.heard,
+        install=None if session is None else Install(id=session.id, state=session.state, reason=session.reason or ""),
+    )
+
+
+def _target(catalogue: Catalogue, member: Member, version: str | None) -> tuple[str, str]:
+    """Return the version that a board is to run, and why there is no release of it; one of the two is empty."""
+    candidates = catalogue.candidates(member.board) or ()
+    for candidate in candidates:
+        if version is None or is_same(candidate.release.version, version):
+            return candidate.release.version, ""
+    try:
+        return catalogue.choose(member.board, version).release.version, ""
+    except OtaError as err:
+        return version or "", err.reason
