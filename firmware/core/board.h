@@ -34,7 +34,7 @@ class Board {
   void piece(Bytes piece);
   /// A whole message.
   void received(Text topic, Bytes payload);
-  /// Bytes that the fetcher has got, in order.
+  /// Bytes that the fetcher has got, in order. A message of which pieces are still to come is lost by that.
   void fetched(Bytes piece);
   /// The fetcher has given up.
   void fetch_failed(Text detail);
