@@ -71,3 +71,11 @@ def test_no_payload_raises_anything_else(payload: bytes) -> None:
         read.text("a", default="")
     except FieldError:
         pass
+
+
+def test_an_object_that_is_a_field_is_read_like_any_other() -> None:
+    outer = fields(inner={"name": "lamp"}, name="house", text="x")
+    assert (outer.inside("inner").text("name"), outer.text("name")) == ("lamp", "house")
+    for name in ("text", "nothing"):
+        with pytest.raises(FieldError, match=f"{name} is not a JSON object"):
+            outer.inside(name)

@@ -1,8 +1,9 @@
 """Reading the fields of a JSON object that somebody else wrote, within bounds."""
 
 from collections.abc import Collection
+from copy import copy
 import json
-from typing import Any
+from typing import Any, Self
 
 
 class FieldError(ValueError):
@@ -76,6 +77,15 @@ class Fields:
         if not all(isinstance(item, str) and len(item) <= 64 and item.isprintable() for item in value):
             raise FieldError(f"{name} does not hold short texts alone")
         return tuple(value)
+
+    def inside(self, name: str) -> Self:
+        """Return the fields of an object that is a field."""
+        value = self._fields.get(name)
+        if not isinstance(value, dict):
+            raise FieldError(f"{name} is not a JSON object")
+        inner = copy(self)
+        inner._fields = value
+        return inner
 
     def _get(self, name: str, default: Any) -> Any:
         value = self._fields.get(name)
