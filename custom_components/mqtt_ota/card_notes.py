@@ -7,9 +7,9 @@ from homeassistant.core import HomeAssistant
 from .cohort_issues import cohort_of
 from .markdown import escape
 from .member import Member
-from .ota.session import State
+from .ota.session import Session, State
 from .runtime import Runtime
-from .texts import async_cached_texts
+from .texts import Texts, async_cached_texts
 
 # What Home Assistant keeps of a summary.
 SUMMARY_LENGTH: Final = 255
@@ -30,10 +30,21 @@ def card_notes(hass: HomeAssistant, runtime: Runtime, member: Member) -> str:
     if (source := version_source(member)) != "board":
         said.append(texts.get(f"card_version_{source}"))
     if member.session is not None and member.session.state is State.UNVERIFIED:
-        said.append(texts.get("card_unverified", version=escape(member.session.target.version)))
+        said.append(_unverified(texts, member.session))
     if mates := cohort_of(runtime, member):
         said.append(texts.get("card_shared_trigger", count=len(mates)))
     return " ".join(filter(None, said))
+
+
+def _unverified(texts: Texts, session: Session) -> str:
+    """Return what is known of an update that no board confirmed."""
+    version = escape(session.target.version)
+    match session.detail:
+        case "fetched_all":
+            return texts.get("card_fetched_all", version=version)
+        case "sent_only":
+            return texts.get("card_sent_only", version=version)
+    return texts.get("card_unverified", version=version)
 
 
 def summary(notes: str, release_notes: str) -> str | None:

@@ -32,6 +32,7 @@ PASSING = frozenset(
         Reason.STALLED,
         Reason.BROKER_GONE,
         Reason.NEVER_FETCHED,
+        Reason.HALF_DELIVERED,
         Reason.BOARD_TRANSPORT,
         Reason.BOARD_BUSY,
         Reason.BOARD_DIGEST,

@@ -6,10 +6,12 @@ from typing import Final
 from . import Dialect
 from .native import DEFAULT_ROOT, NativeDialect
 from .settings import Kind
+from .single_message import KIND as SINGLE_MESSAGE
+from .socket_pull import KIND as SOCKET_PULL
 
 NATIVE: Final = NativeDialect.name
 # What a user can set up.
-_KINDS: Final[tuple[Kind, ...]] = ()
+_KINDS: Final[tuple[Kind, ...]] = (SOCKET_PULL, SINGLE_MESSAGE)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
 
