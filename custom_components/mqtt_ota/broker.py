@@ -29,7 +29,7 @@ class Broker:
         def _receive(message: mqtt.ReceiveMessage) -> None:
             # After a reload of the MQTT entry an unsubscribe does nothing, and this is still called.
             if not self._closed:
-                receive(Message(message.topic, _as_bytes(message.payload), message.retain))
+                receive(Message(message.topic, _as_bytes(message.payload), message.retain, message.timestamp))
 
         self._unsubscribes.append(await mqtt.async_subscribe(self._hass, topic, _receive, qos, encoding=None))
 

@@ -10,7 +10,19 @@ from .downloads import Downloads
 from .firmware_store import FirmwareStore
 from .member import Member
 from .offers import Failed, Offers, Served
-from .ota.dialects import Block, Clear, Dialect, Effect, Ignored, OfferSocket, OfferUrl, Publish, SendBlocks, StopBlocks
+from .ota.dialects import (
+    Block,
+    Clear,
+    Dialect,
+    Effect,
+    Ignored,
+    Learned,
+    OfferSocket,
+    OfferUrl,
+    Publish,
+    SendBlocks,
+    StopBlocks,
+)
 from .ota.errors import OtaError
 from .ota.session import Session
 from .outbox import Outbox
@@ -98,6 +110,8 @@ class Delivery:
                     self.async_clear(topic)
                 case Ignored(cause):
                     member.async_note_ignored(cause)
+                case Learned(board):
+                    member.board = board
                 case SendBlocks(topic, blocks, qos) if session is not None:
                     self._outbox.async_send_blocks(session.id, topic, blocks, qos)
                 case StopBlocks() if session is not None:

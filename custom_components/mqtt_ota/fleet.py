@@ -1,6 +1,8 @@
 """The boards: who there is, what each last said, and what of it outlives a restart."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 import logging
@@ -23,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 BOARDS_LIMIT = 2048
 STRANGERS_LIMIT = 32
 LEFTOVERS_LIMIT = 64
+# How long a stop waits for answers to what was just sent, in seconds.
+REST = 2.0
 
 
 class Fleet:
@@ -50,6 +54,7 @@ class Fleet:
         # Commands that somebody retained: topic by topic, whose they are.
         self.leftovers: dict[str, str] = {}
         self.members: dict[str, Member] = {}
+        self._moved = asyncio.Event()
 
     async def async_restore(self) -> list[str]:
         """Take up what was known before the restart; return the ids of boards whose dialect is no longer set up."""
@@ -63,6 +68,10 @@ class Fleet:
         for dialect in self._dialects.values():
             for board in dialect.boards():
                 self._take_configured(dialect, board)
+        running = (member.active_session for member in self.members.values())
+        if any(session is not None and not session.interrupted for session in running):
+            # What came to rest before the restart moves again: the next one may come unforeseen.
+            await self._records.async_save(self.members.values(), self._loop.time())
         return gone
 
     async def async_start(self) -> None:
@@ -74,11 +83,23 @@ class Fleet:
 
     async def async_stop(self) -> None:
         """Hear and send nothing more; what runs is kept for the next start."""
-        self._broker.async_close()
         self._sessions.async_stop()
+        await self._async_rest()
+        self._broker.async_close()
         for member in self.members.values():
             member.async_close()
         await self._records.async_save(self.members.values(), self._loop.time())
+
+    async def _async_rest(self) -> None:
+        """Let what was just sent be answered, so that it is known where to go on after a restart."""
+        running = [(self.dialect_of(one), one.session) for one in self.members.values() if one.session is not None]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST if self._sessions.is_connected else 0.0):
+                while not all([dialect.rest(session) for dialect, session in running if session.is_active]):
+                    self._moved.clear()
+                    await self._moved.wait()
+        for dialect, session in running:
+            session.rested = session.is_active and dialect.rest(session)
 
     @callback
     def async_on_join(self, joined: Callable[[Member], None]) -> Callable[[], None]:
@@ -241,6 +262,7 @@ class Fleet:
         if (session := member.active_session) is not None:
             effects = dialect.receive(session, member.board, message, self._loop.time())
             self._sessions.async_carry_out(member, effects)
+            self._moved.set()
 
     def _present(self, member: Member, availability: Availability) -> None:
         before = member.availability

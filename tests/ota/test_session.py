@@ -273,3 +273,14 @@ def test_a_session_goes_back_to_the_queue_without_a_time() -> None:
     session.cancel(7)
     session.queue(8)
     assert (session.state, session.duration) == (State.CANCELLED, None)
+
+
+@pytest.mark.parametrize("rested", [True, False])
+def test_a_session_that_was_not_brought_to_rest_was_interrupted(rested: bool) -> None:
+    session = a_session()
+    session.alive(State.TRANSFERRING, 1)
+    session.rested = rested
+    restored = Session.restored(session.stored(2), 100)
+    assert (restored.interrupted, restored.rested) == (not rested, False)
+    # Nothing says when the next restart comes.
+    assert Session.restored(restored.stored(101), 200).interrupted

@@ -46,6 +46,8 @@ class Session:
     `attempts` counts the offers since then. `wake_at` is when the session must be looked at if nothing comes before.
     `waits_for` is how many seconds after its start it may still wait for a board that sleeps or is away. `retries` is how
     often it may be tried again, `tried` how often it was. `begun` is when the board was first told. `wake_at` is None in the queue, where time does not count. `memo` is the dialect's own, kept across restarts. `timeline` holds (seconds since the start, what happened).
+    `rested` says that nothing was under way when it was stopped; without that it is `interrupted` afterwards: its memo
+    may be older than what was sent.
     """
 
     id: str
@@ -70,6 +72,8 @@ class Session:
     memo: dict[str, Any] = field(default_factory=dict)
     timeline: list[tuple[float, str]] = field(default_factory=list)
     waits_for: float = PATIENCE[State.WAITING]
+    rested: bool = False
+    interrupted: bool = False
 
     @classmethod
     def create(
@@ -253,6 +257,7 @@ class Session:
         fields["changed"] = now - float(record["changed"])
         fields["wake_at"] = None if record["wake_at"] is None else now + float(record["wake_at"])
         fields["begun"] = None if record.get("begun") is None else now - float(record["begun"])
+        fields["rested"], fields["interrupted"] = False, not record.get("rested", False)
         return cls(**fields)
 
     def _correct(self, board: Board, now: float, *, runs_target: bool) -> None:

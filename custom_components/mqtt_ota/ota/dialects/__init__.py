@@ -31,11 +31,15 @@ class Traits(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message as it arrived; `retain` says that it is the broker's memory, not news."""
+    """One MQTT message as it arrived; `retain` says that it is the broker's memory, not news.
+
+    `at` is when it came, in seconds of the same clock as every `now`.
+    """
 
     topic: str
     payload: bytes
     retain: bool = False
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,14 @@ class Clear:
     topic: str
 
 
-type Effect = Publish | SendBlocks | OfferUrl | OfferSocket | StopBlocks | Ignored | Clear
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Something about a board that it does not say itself: it is known as this from now on."""
+
+    board: Board
+
+
+type Effect = Publish | SendBlocks | OfferUrl | OfferSocket | StopBlocks | Ignored | Clear | Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +252,9 @@ class Dialect(Protocol):
 
     def cancel(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Tell the board that its session is over."""
+
+    def rest(self, session: Session) -> bool:
+        """Send nothing more before a stop; return whether a session can be taken up after it by what its `memo` says."""
 
     def forget(self, board: Board) -> list[Effect]:
         """Remove what the broker remembers of a board that was deleted; one that lives announces itself again."""

@@ -96,6 +96,10 @@ class BaseDialect(Dialect):
         """Send nothing more; the board cannot be told."""
         return [StopBlocks()]
 
+    def rest(self, session: Session) -> bool:
+        """Stop at any time: nothing depends on what was sent last."""
+        return True
+
     def forget(self, board: Board) -> list[Effect]:
         """Leave what the broker remembers: it is not this integration's."""
         return []
