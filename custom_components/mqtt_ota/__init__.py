@@ -5,7 +5,7 @@ from functools import partial
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
@@ -65,6 +65,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     _remove_devices(hass, entry, await runtime.fleet.async_restore())
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await runtime.fleet.async_start()
+    # At the end of Home Assistant entries are not unloaded, and MQTT goes early.
+    entry.async_on_unload(hass.async_add_shutdown_job(HassJob(runtime.fleet.async_stop)))
     await runtime.rollouts.async_start()
     IssueWatch(hass, entry, ISSUES)
     entry.async_on_unload(entry.add_update_listener(_async_changed))
