@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <utility>
 
 #include "esphome/core/application.h"
 #include "esphome/core/log.h"
@@ -15,6 +16,8 @@ constexpr char kTag[] = "mqtt_ota";
 // For what was published to go out.
 constexpr uint32_t kFarewell = 1000;
 constexpr uint16_t kMostChunks = 64;
+// In one turn of the loop; a cancel and the next offer may come together.
+constexpr size_t kMostWaiting = 4;
 
 uint8_t code_of(core::Reason reason) {
   switch (reason) {
@@ -123,16 +126,14 @@ void MqttOta::follow_connection_() {
 
 void MqttOta::hear(core::Text topic, core::Bytes payload) {
   if (!topic.ends_with("/offer") && !topic.ends_with("/cancel")) return this->board_().received(topic, payload);
-  if (payload.size > this->waiting_.size()) return this->on_dropped("too long");
-  this->waiting_topic_.assign(topic.data(), topic.size());
-  std::copy_n(payload.data, payload.size, this->waiting_.begin());
-  this->waiting_size_ = payload.size;
+  if (payload.size > core::kMaxOffer) return this->on_dropped("too long");
+  if (this->waiting_.size() == kMostWaiting) return this->on_dropped("too many at once");
+  this->waiting_.push_back({.topic = std::string(topic), .payload = std::string(payload.text())});
 }
 
 void MqttOta::take_waiting_() {
-  if (this->waiting_topic_.empty()) return;
-  this->board_().received(this->waiting_topic_, {this->waiting_.data(), this->waiting_size_});
-  this->waiting_topic_.clear();
+  for (const Message &message : std::exchange(this->waiting_, {}))
+    this->board_().received(message.topic, core::Bytes(core::Text(message.payload)));
 }
 
 void MqttOta::restart_when_due_() {

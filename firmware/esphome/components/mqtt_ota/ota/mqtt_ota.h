@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -63,6 +62,11 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   void on_dropped(const char *cause) override;
 
  protected:
+  struct Message {
+    std::string topic;
+    std::string payload;
+  };
+
   /// The board, for whatever ESPHome calls only after a `setup` that went well.
   core::Board &board_() { return *this->made_; }  // NOLINT(bugprone-unchecked-optional-access)
   bool describe_();
@@ -86,10 +90,8 @@ class MqttOta final : public ota::OTAComponent, public core::Listener, public He
   Link link_;
   std::optional<core::Board> made_;
   HighFrequencyLoopRequester haste_;
-  // An offer or a cancel: they make the board subscribe, which must not happen while the client hands out messages.
-  std::array<uint8_t, core::kMaxOffer> waiting_;
-  std::string waiting_topic_;
-  size_t waiting_size_ = 0;
+  // Offers and cancels: they make the board subscribe, which must not happen while the client hands out messages.
+  std::vector<Message> waiting_;
   uint32_t begun_at_ = 0;
   bool online_ = false;
   bool leaves_ = false;
