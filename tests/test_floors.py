@@ -12,6 +12,7 @@ PACKAGE = "custom_components.mqtt_ota"
 
 # What Home Assistant shows. The set-up ties all floors together; every other module is a hand of the floor below.
 FLOOR_2 = {
+    "actions",
     "card_notes",
     "cohort_issues",
     "config_flow",
@@ -25,6 +26,7 @@ FLOOR_2 = {
     "issue_watch",
     "leftover_issues",
     "repairs",
+    "rollout_actions",
     "texts",
     "update",
 }

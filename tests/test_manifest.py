@@ -422,6 +422,8 @@ def test_everything_that_the_card_shows_has_a_name() -> None:
         "install_state",
         "install_reason",
         "latest_reason",
+        "queue_place",
+        "waits_for",
         "bytes_held",
     }
     assert set(attributes["availability"]["state"]) == {*map(str, Availability)}

@@ -11,6 +11,7 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
+from .actions import async_register_actions
 from .batteries import Batteries
 from .broker import Broker
 from .catalogue import Catalogue
@@ -38,6 +39,7 @@ from .issue_watch import IssueWatch
 from .leftover_issues import RETAINED_COMMAND
 from .member import Member
 from .ota.board import Transport
+from .rollout_actions import async_register_rollout_actions
 from .rollouts import Rollouts, async_remove_rollouts
 from .runtime import MqttOtaConfigEntry, Runtime
 from .sessions import Sessions
@@ -51,6 +53,8 @@ ISSUES = (FEED_PROPOSED, RETAINED_COMMAND, SHARED_TRIGGER)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register what lives as long as Home Assistant does."""
     async_register_view(hass)
+    async_register_actions(hass)
+    async_register_rollout_actions(hass)
     return True
 
 

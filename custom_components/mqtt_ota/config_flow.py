@@ -10,11 +10,15 @@ from homeassistant.helpers.selector import TextSelectorType
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from .const import (
+    CONF_AT_ONCE,
     CONF_BASE_URL,
+    CONF_BATTERY,
     CONF_KEEP_IMAGES,
     CONF_ROOT,
     CONF_TRANSPORT,
     CONF_WAIT_HOURS,
+    DEFAULT_AT_ONCE,
+    DEFAULT_BATTERY,
     DEFAULT_KEEP_IMAGES,
     DEFAULT_WAIT_HOURS,
     DOMAIN,
@@ -36,6 +40,7 @@ ADVANCED: Final = "advanced"
 EXAMPLE_ADDRESS: Final = "http://192.168.1.2:8123"
 KEEP_IMAGES_MOST: Final = 100
 WAIT_HOURS_MOST: Final = 24 * 30
+AT_ONCE_MOST: Final = 50
 
 
 _ROOT: Final = re.compile(r"(?!\$)[^/+#\x00-\x20\x7f]+(/[^/+#\x00-\x20\x7f]+)*")
@@ -47,6 +52,8 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_BASE_URL): text_field(TextSelectorType.URL),
         vol.Required(CONF_KEEP_IMAGES, default=DEFAULT_KEEP_IMAGES): whole_number(KEEP_IMAGES_MOST),
         vol.Required(CONF_WAIT_HOURS, default=DEFAULT_WAIT_HOURS): whole_number(WAIT_HOURS_MOST, "h"),
+        vol.Required(CONF_AT_ONCE, default=DEFAULT_AT_ONCE): whole_number(AT_ONCE_MOST),
+        vol.Required(CONF_BATTERY, default=DEFAULT_BATTERY): whole_number(100, "%", least=0),
     }
 )
 
@@ -158,6 +165,8 @@ def _options(user_input: dict[str, Any]) -> dict[str, Any]:
         CONF_BASE_URL: check_base_url(base_url) if base_url else "",
         CONF_KEEP_IMAGES: int(user_input[CONF_KEEP_IMAGES]),
         CONF_WAIT_HOURS: int(user_input[CONF_WAIT_HOURS]),
+        CONF_AT_ONCE: int(user_input[CONF_AT_ONCE]),
+        CONF_BATTERY: int(user_input[CONF_BATTERY]),
     }
 
 

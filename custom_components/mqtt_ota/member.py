@@ -38,7 +38,8 @@ class Member:
 
     `id` stays what it is when the board speaks another way after an update; `former` are the addresses that it left.
     `history` are the sessions before the last one, as records, the latest first. `verdict` and `tried` are what was told
-    of the last one. `heard` is when it last spoke for itself, in UTC seconds.
+    of the last one. `settled` is set while no verdict is near: it fell, or the session waits for a board that is away.
+    `heard` is when it last spoke for itself, in UTC seconds.
     """
 
     id: str
@@ -52,7 +53,7 @@ class Member:
     history: list[dict[str, Any]] = field(default_factory=list)
     verdict: State | None = None
     tried: int = 0
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
     writes: Throttle = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _listeners: set[Callable[[], None]] = field(default_factory=set)
@@ -101,7 +102,7 @@ class Member:
             record = self.session.stored(asyncio.get_running_loop().time())
             self.history = [{**record, "replaced": date}, *self.history][:HISTORY_LENGTH]
         self.session, self.verdict, self.tried = session, None, 0
-        self.ended.clear()
+        self.settled.clear()
 
     @callback
     def async_listen(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -135,7 +136,7 @@ class Member:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.ended.set()
+        self.settled.set()
 
     def _write(self) -> None:
         for listener in tuple(self._listeners):

@@ -73,6 +73,9 @@ class Queue:
                 held = True
             elif member.availability in _AWAY or self._has_room(member):
                 self._start(member, session)
+        for member, _ in self._waiting():
+            # Its place may be another now.
+            member.async_changed()
         if held:
             self._look_at(now + LOOK)
 

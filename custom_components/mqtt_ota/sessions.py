@@ -187,6 +187,8 @@ class Sessions:
             if session.tried != member.tried:
                 member.tried = session.tried
                 self._tell(member, session, Step.RETRIED)
+            if session.state is State.WAITING and session.begun is None:
+                member.settled.set()
             member.async_changed()
         elif self._active.pop(session.id, None) is not None:
             self._close(member, session)
@@ -248,7 +250,7 @@ class Sessions:
         if session.state in GOOD:
             member.installed = None if member.board.version else Installed(session.target.version, member.board.digest)
         self._conclude(member, session)
-        member.ended.set()
+        member.settled.set()
         member.writes.async_run()
         self.queue.async_advance()
 

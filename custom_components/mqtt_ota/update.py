@@ -19,7 +19,7 @@ from .ota.errors import OtaError
 from .ota.notes import notes_since
 from .ota.release import Candidate
 from .ota.session import Session
-from .ota.state import GOOD, State
+from .ota.state import GOOD
 from .ota.version import is_newer, is_same
 from .runtime import MqttOtaConfigEntry, Runtime
 from .texts import async_texts
@@ -68,7 +68,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
         | UpdateEntityFeature.PROGRESS
         | UpdateEntityFeature.RELEASE_NOTES
     )
-    _unrecorded_attributes = frozenset({"install_state", "bytes_held", "latest_reason"})
+    _unrecorded_attributes = frozenset({"install_state", "bytes_held", "latest_reason", "queue_place", "waits_for"})
 
     def __init__(self, runtime: Runtime, member: Member) -> None:
         """Show the firmware of a board."""
@@ -165,6 +165,8 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
             "install_state": state,
             "install_reason": None if session is None else session.reason,
             "latest_reason": self._runtime.catalogue.reason(self._member.board),
+            "queue_place": self._runtime.sessions.queue.place(self._member),
+            "waits_for": self._runtime.sessions.queue.waits_for(self._member),
             "bytes_held": None if session is None or not session.is_active else session.held,
         }
 
@@ -192,9 +194,7 @@ class FirmwareUpdate(BoardEntity, UpdateEntity):
             session = await async_install(self._runtime, self._member, version)
         except OtaError as err:
             raise _translated(err) from err
-        if session.state is State.WAITING:
-            return
-        await self._member.ended.wait()
+        await self._member.settled.wait()
         if self._member.session is session and not session.is_active and session.state not in GOOD:
             raise _failed(self._member, session)
 

@@ -17,7 +17,7 @@ from homeassistant.setup import async_setup_component
 from .conftest import SetUp, announcement
 
 TOPIC = "mqtt_ota/board/lamp-1/announce"
-OPTIONS = {"transport": "blocks", "keep_images": 10, "wait_hours": 24}
+OPTIONS = {"transport": "blocks", "keep_images": 10, "wait_hours": 24, "at_once": 2, "battery_least": 20}
 
 
 async def heard(hass: HomeAssistant, payload: str | bytes, topic: str = TOPIC) -> ConfigFlowResult:
@@ -166,6 +166,7 @@ async def test_options_are_used_from_then_on(hass: HomeAssistant, ota_entry: Set
     entry = await ota_entry()
     form = await hass.config_entries.options.async_init(entry.entry_id)
     answer = {"transport": "http", "base_url": "http://ha.example:8123/", "keep_images": 3.0, "wait_hours": 48.0}
+    answer |= {"at_once": 3.0, "battery_least": 0.0}
     done = await hass.config_entries.options.async_configure(form["flow_id"], answer)
     await hass.async_block_till_done()
     assert done["type"] is FlowResultType.CREATE_ENTRY
