@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from . import Dialect
+from .chunked import KIND as CHUNKED, ChunkedDialect
 from .native import DEFAULT_ROOT, NativeDialect
 from .settings import Kind
 from .single_message import KIND as SINGLE_MESSAGE
 from .socket_pull import KIND as SOCKET_PULL
+from .url import KIND as URL
+from .tasmota import KIND as TASMOTA
 
 NATIVE: Final = NativeDialect.name
 # What a user can set up.
-_KINDS: Final[tuple[Kind, ...]] = (SOCKET_PULL, SINGLE_MESSAGE)
+_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
 
 def built_in(root: str = DEFAULT_ROOT) -> tuple[Dialect, ...]:
     """Return the dialects that need no configuration."""
-    return (NativeDialect(root),)
+    return (NativeDialect(root), ChunkedDialect())
