@@ -78,9 +78,13 @@ class Image:
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """Return what boards may call the image, each `algorithm:hex`; the ELF's digest as a whole and its first half."""
+        """Return what boards may call the image, each `algorithm:hex`; the ELF's digest as a whole and its first half.
+
+        Some boards tell instead when their image was built.
+        """
         elf = (f"elf:{self.elf_sha256}", f"elf:{self.elf_sha256[:32]}") if self.elf_sha256.strip("0") else ()
-        return (f"sha256:{self.sha256}", f"md5:{self.md5}", *elf)
+        built = (f"built:{' '.join(f'{self.date} {self.time}'.split())}",) if self.date and self.time else ()
+        return (f"sha256:{self.sha256}", f"md5:{self.md5}", *elf, *built)
 
 
 def inspect(data: bytes) -> Image:

@@ -9,8 +9,8 @@ from .native import DEFAULT_ROOT, NativeDialect
 from .settings import Kind
 from .single_message import KIND as SINGLE_MESSAGE
 from .socket_pull import KIND as SOCKET_PULL
-from .url import KIND as URL
 from .tasmota import KIND as TASMOTA
+from .url import KIND as URL
 
 NATIVE: Final = NativeDialect.name
 # What a user can set up.
