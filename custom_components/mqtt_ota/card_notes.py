@@ -5,7 +5,7 @@ from typing import Final
 from homeassistant.core import HomeAssistant
 
 from .cohort_issues import cohort_of
-from .markdown import escape
+from .markdown import code, escape
 from .member import Member
 from .ota.session import Session, State
 from .runtime import Runtime
@@ -14,6 +14,7 @@ from .texts import Texts, async_cached_texts
 # What Home Assistant keeps of a summary.
 SUMMARY_LENGTH: Final = 255
 SHORTEST_EXCERPT: Final = 20
+TOPIC_LENGTH: Final = 48
 
 
 def version_source(member: Member) -> str:
@@ -32,8 +33,13 @@ def card_notes(hass: HomeAssistant, runtime: Runtime, member: Member) -> str:
     if member.session is not None and member.session.state is State.UNVERIFIED:
         said.append(_unverified(texts, member.session))
     if mates := cohort_of(runtime, member):
-        said.append(texts.get("card_shared_trigger", count=len(mates)))
+        said.append(texts.get("card_shared_trigger", count=len(mates), topic=_short(member.board.cohort)))
     return " ".join(filter(None, said))
+
+
+def _short(topic: str) -> str:
+    """Return a topic that leaves room for the rest."""
+    return code(topic if len(topic) <= TOPIC_LENGTH else f"{topic[: TOPIC_LENGTH - 1]}…")
 
 
 def _unverified(texts: Texts, session: Session) -> str:

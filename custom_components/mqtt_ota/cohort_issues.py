@@ -4,6 +4,7 @@ from typing import Final
 
 from .issue_watch import IssueKind, issue_id_of
 from .leftover_issues import shown_names
+from .markdown import code
 from .member import Member
 from .ota.dialects import Traits
 from .runtime import Runtime
@@ -36,6 +37,7 @@ def _is_shared(runtime: Runtime, members: list[Member]) -> bool:
 def _questions(runtime: Runtime) -> dict[str, dict[str, str]]:
     return {
         issue_id_of(ISSUE, trigger): {
+            "topic": code(trigger),
             "count": str(len(members)),
             "boards": shown_names([member.name for member in members]),
         }

@@ -31,6 +31,7 @@ class DialectFlow(ConfigSubentryFlow):
 
     _kind: Kind
     _dialect: Dialect
+    _asked: tuple[str, dict[str, str]]
     _listening: asyncio.Task[Heard] | None = None
 
     def __init__(self) -> None:
@@ -113,20 +114,16 @@ class DialectFlow(ConfigSubentryFlow):
         if captured and self._kind.try_out is not None:
             found = self._kind.try_out(chosen, captured.encode())
             texts, labels = await async_texts(self.hass), await async_texts(self.hass, _SUBENTRIES)
-            return self._show_next("tried", found=found_list(texts, labels, self._kind, found))
-        return await self.async_step_check()
-
-    async def async_step_check(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask whether to listen first."""
-        return self._show_next("check" if self._dialect.topics() else "check_silent")
+            return self._ask("tried", found=found_list(texts, labels, self._kind, found))
+        return self._ask("check" if self._dialect.topics() else "check_silent")
 
     async def async_step_listen(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Listen for a while."""
         if self._listening is None:
             if self._get_entry().state is not ConfigEntryState.LOADED or not can_listen(self.hass):
-                return self._show_next("heard_offline")
+                return self._ask("heard_offline")
             listening = async_listen(self.hass, self._dialect, LISTEN_SECONDS)
-            self._listening = self.hass.async_create_task(listening, "mqtt_ota listens", eager_start=False)
+            self._listening = self.hass.async_create_background_task(listening, "mqtt_ota listens")
         if not self._listening.done():
             return self.async_show_progress(
                 step_id="listen",
@@ -138,22 +135,28 @@ class DialectFlow(ConfigSubentryFlow):
 
     async def async_step_heard(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Say what was heard."""
-        assert self._listening is not None
+        if self._listening is None:
+            return await self.async_step_check()
         listening, self._listening = self._listening, None
         try:
             heard = listening.result()
         except HomeAssistantError:
-            return self._show_next("heard_offline")
+            return self._ask("heard_offline")
         if not heard.messages:
-            return self._show_next("heard_nothing", topics=self._topics())
-        return self._show_next(
+            return self._ask("heard_nothing", topics=self._topics())
+        return self._ask(
             "heard" if heard.boards or heard.hinted else "heard_no_board",
             messages=str(heard.messages),
             remembered=str(heard.remembered),
             heard=heard_list(await async_texts(self.hass), heard),
         )
 
-    # Home Assistant wants each menu to be a step.
+    async def async_step_check(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask again what was asked last: a browser wants to see a question more than once."""
+        step_id, placeholders = self._asked
+        return self._ask(step_id, **placeholders)
+
+    # Each menu is a step to Home Assistant.
     async_step_tried = async_step_check_silent = async_step_check
     async_step_heard_nothing = async_step_heard_no_board = async_step_heard_offline = async_step_check
 
@@ -165,7 +168,9 @@ class DialectFlow(ConfigSubentryFlow):
         subentry = self._get_reconfigure_subentry()
         return self.async_update_and_abort(self._get_entry(), subentry, title=self._name, data=data)
 
-    def _show_next(self, step_id: str, **placeholders: str) -> SubentryFlowResult:
+    def _ask(self, step_id: str, **placeholders: str) -> SubentryFlowResult:
+        """Ask what to do next, and say what there is to know for it."""
+        self._asked = step_id, placeholders
         options = _NEXT if self._dialect.topics() else [option for option in _NEXT if option != "listen"]
         return self.async_show_menu(step_id=step_id, menu_options=options, description_placeholders=placeholders)
 

@@ -9,7 +9,7 @@ from homeassistant.helpers.selector import Selector
 
 from .forms import choice, flag, text_field, vol, whole_number
 from .listening import Heard
-from .markdown import escape
+from .markdown import code, escape
 from .ota.board import Board
 from .ota.dialects.settings import Kind, Setting, SettingType
 from .texts import Texts
@@ -65,11 +65,6 @@ def heard_list(texts: Texts, heard: Heard) -> str:
         topics = [f"- `{code(topic)}`" for topic in sorted(heard.leftovers)[:LINES_SHOWN]]
         parts.append([f"{texts.get('heard_leftovers')}\n", *topics])
     return "\n\n".join("\n".join(part) for part in parts if part)
-
-
-def code(text: str) -> str:
-    """Return a text that cannot leave the code marks around it."""
-    return text.replace("`", "'")
 
 
 def _board_line(texts: Texts, board: Board) -> str:

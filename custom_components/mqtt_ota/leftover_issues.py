@@ -3,7 +3,7 @@
 from typing import Final
 
 from .issue_watch import IssueKind, issue_id_of
-from .markdown import escape
+from .markdown import code, escape
 from .runtime import Runtime
 
 ISSUE: Final = "retained_command"
@@ -23,12 +23,7 @@ def leftover_placeholders(runtime: Runtime, topic: str) -> dict[str, str]:
     if owner is not None:
         cohort = owner.board.cohort
         names = [one.name for one in members.values() if one is owner or (cohort and one.board.cohort == cohort)]
-    return {"topic": shown_topic(topic), "boards": shown_names(names)}
-
-
-def shown_topic(topic: str) -> str:
-    """Return a topic that cannot leave the code marks which stand around it in the texts."""
-    return topic.replace("`", "'")
+    return {"topic": code(topic), "boards": shown_names(names)}
 
 
 def shown_names(names: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Home Assistant for the tests: with a mocked MQTT client where no broker is needed, else in a whole house."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 import json
 from pathlib import Path
 import string
@@ -11,13 +11,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 import custom_components
-from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_FIRMWARE
+from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_DIALECT, SUBENTRY_FIRMWARE
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowHandler, FlowResultType
 
 from .feed_server import FeedServer, feed_server
 from .house import House, a_house
+from .whisper import WHISPER
 
 BOARD = {
     "protocol": 1,
@@ -52,8 +53,10 @@ type Announce = Callable[..., Awaitable[None]]
 class SetUp(Protocol):
     """Set up the integration."""
 
-    async def __call__(self, *firmware: Mapping[str, Any], **options: Any) -> MockConfigEntry:
-        """Return the entry, with these firmware subentries and options."""
+    async def __call__(
+        self, *firmware: Mapping[str, Any], dialects: Sequence[Mapping[str, Any]] = (), **options: Any
+    ) -> MockConfigEntry:
+        """Return the entry, with these subentries and options."""
 
 
 def announcement(**changes: Any) -> str:
@@ -69,7 +72,7 @@ def _this_integration(enable_custom_integrations: None) -> None:
 @pytest.fixture(autouse=True)
 def _forms_are_told_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test meet a form or an end of a flow without a text, or with one that wants more than it is given."""
-    for method in ("async_show_form", "async_abort"):
+    for method in ("async_show_form", "async_show_menu", "async_show_progress", "async_abort"):
         monkeypatch.setattr(FlowHandler, method, _checked(getattr(FlowHandler, method)))
 
 
@@ -92,10 +95,15 @@ def _texts(path: tuple[str, ...], result: Any) -> list[str]:
         section = section[key]
     if result["type"] is FlowResultType.ABORT:
         return [section["abort"][result["reason"]]]
+    if result["type"] is FlowResultType.SHOW_PROGRESS:
+        return [section["progress"][result["progress_action"]]]
+    errors = [section["error"][error] for error in (result.get("errors") or {}).values()]
+    if result["step_id"] == WHISPER:
+        return errors
     step = section["step"][result["step_id"]]
+    options = [step["menu_options"][option] for option in result.get("menu_options", ()) if option != WHISPER]
     fields = (*step.get("data", {}).values(), *step.get("data_description", {}).values())
-    errors = (section["error"][error] for error in (result["errors"] or {}).values())
-    return [step.get("title", ""), step.get("description", ""), *fields, *errors]
+    return [step.get("title", ""), step.get("description", ""), *options, *fields, *errors]
 
 
 @pytest.fixture
@@ -130,7 +138,9 @@ async def house(
 async def ota_entry(hass: HomeAssistant, mqtt_mock: MqttMockHAClient) -> AsyncIterator[SetUp]:
     """Set up the integration on a mocked MQTT client."""
 
-    async def _set_up(*firmware: Mapping[str, Any], **options: Any) -> MockConfigEntry:
+    async def _set_up(
+        *firmware: Mapping[str, Any], dialects: Sequence[Mapping[str, Any]] = (), **options: Any
+    ) -> MockConfigEntry:
         entry = MockConfigEntry(
             domain=DOMAIN,
             title="MQTT OTA",
@@ -138,8 +148,9 @@ async def ota_entry(hass: HomeAssistant, mqtt_mock: MqttMockHAClient) -> AsyncIt
             data={"root": "mqtt_ota"},
             options=options,
             subentries_data=[
-                ConfigSubentryData(data=data, subentry_type=SUBENTRY_FIRMWARE, title=data["name"], unique_id=None)
-                for data in firmware
+                ConfigSubentryData(data=data, subentry_type=kind, title=data["name"], unique_id=None)
+                for kind, several in ((SUBENTRY_FIRMWARE, firmware), (SUBENTRY_DIALECT, dialects))
+                for data in several
             ],
         )
         entry.add_to_hass(hass)
