@@ -270,6 +270,20 @@ def test_the_next_stage_opens_after_the_canary_was_long_enough_on_the_new_versio
     assert house.step(1) == ["a", "c"]
 
 
+def test_a_board_that_soaked_needs_no_closer_look() -> None:
+    house = House("a", "b", "c", waves=(Wave(count=2),), soak=60)
+    house.step()
+    house.confirm("a")
+    house.step()
+    house.pass_time(60)
+    assert house.wake_in() == LOOK
+
+
+def test_boards_need_no_cohorts() -> None:
+    rollout = Rollout.create("r1", ["a"], Policy(), {}, EPOCH)
+    assert rollout.step({"a": ONLINE}, EPOCH, may_start=True).start == (Start("a", "1.1.0"),)
+
+
 def test_each_board_of_a_stage_must_soak() -> None:
     house = House("a", "b", "c", waves=(Wave(count=2),), soak=60)
     house.step()
@@ -582,6 +596,17 @@ def test_a_canary_that_does_not_stay_on_the_new_version_pauses(change: dict[str,
     assert house.pass_time(630) == ["b"]
 
 
+def test_a_canary_that_was_away_too_long_can_be_excused() -> None:
+    house = House("a", "b", canary="a", soak=600, patience=3600)
+    house.step()
+    house.confirm("a")
+    house.step()
+    house.see("a", availability=Availability.OFFLINE)
+    house.pass_time(3600)
+    house.rollout.resume()
+    assert house.step() == ["b"]
+
+
 def test_a_wave_of_sleepers_that_are_never_heard_again_pauses() -> None:
     house = House("a", "b", "c", waves=(Wave(count=2),), soak=600, patience=3600, sights={"a": ASLEEP, "b": ASLEEP})
     house.step()
@@ -746,6 +771,49 @@ def test_a_pause_disarms_who_waits_and_a_resume_arms_it_again() -> None:
     assert house.rollout.parts["a"].attempts == 2
 
 
+def test_who_is_armed_again_is_waited_for_anew() -> None:
+    house = House("a", patience=3600, sights={"a": ASLEEP})
+    house.step()
+    house.pass_time(3000)
+    house.rollout.pause()
+    house.step()
+    house.verdict("a", "cancelled", "cancelled")
+    house.step()
+    house.rollout.resume()
+    assert house.step() == ["a"]
+    house.pass_time(3000)
+    assert house.result("a") == ("waiting", None)
+
+
+def test_what_somebody_else_armed_is_not_cancelled_with_the_rollout() -> None:
+    house = House("a", sights={"a": ASLEEP})
+    house.install("a", "waiting")
+    house.may_start = False
+    house.step()
+    house.rollout.cancel(house.now)
+    assert house.result("a") == ("cancelled", "cancelled")
+    house.step()
+    assert house.withdrawn() == []
+
+
+def test_what_somebody_else_armed_is_not_cancelled_when_the_board_has_the_version() -> None:
+    house = House("a", sights={"a": ASLEEP})
+    house.install("a", "waiting")
+    house.step()
+    house.see("a", up_to_date=True)
+    house.step()
+    assert house.result("a") == ("already_installed", None)
+    assert house.withdrawn() == []
+
+
+def test_the_verdict_of_an_earlier_install_is_not_taken_for_this_one() -> None:
+    house = House("a")
+    house.install("a", "failed", "stalled")
+    assert house.step(begin=False) == ["a"]
+    house.step()
+    assert house.result("a") == ("installing", None)
+
+
 def test_a_board_that_woke_up_before_it_was_disarmed_finishes() -> None:
     house = House("a", "b", sights={"a": ASLEEP})
     house.step()
@@ -807,6 +875,21 @@ def test_a_resume_can_try_again_what_failed() -> None:
     assert house.status() == (PAUSED, Cause.FAILURES)
 
 
+def test_a_board_that_was_excused_and_is_tried_again_is_excused_no_more() -> None:
+    house = House("a", "b", "c", at_once=1)
+    house.step()
+    house.verdict("a", "failed", "stalled")
+    house.step()
+    house.rollout.resume()
+    assert house.step() == ["b"]
+    house.confirm("b")
+    house.rollout.retry(["a"])
+    assert house.step() == ["a"]
+    house.verdict("a", "failed", "stalled")
+    assert house.step() == []
+    assert house.status() == (PAUSED, Cause.FAILURES)
+
+
 def test_a_resume_does_not_excuse_a_board_from_its_soak() -> None:
     house = House("a", "b", "c", waves=(Wave(count=2),), soak=60)
     house.step()
@@ -827,6 +910,7 @@ def test_a_retry_begins_a_finished_rollout_again() -> None:
     assert house.rollout.retry(["b"]) == ()
     assert house.status() == FINISHED
     assert house.rollout.retry(["a", "nobody"]) == ("a",)
+    assert house.result("a") == ("pending", None)
     assert house.step() == ["a"]
     assert house.status() == RUNNING
 

@@ -115,7 +115,7 @@ class Part:
 
     def reset(self) -> None:
         """Put the board back to where its install is still to be started."""
-        self.before, self.install, self.state = self.install or self.before, "", ""
+        self.install = self.state = ""
         self.started = self.ended = self.result = None
         self.reason = ""
         self.starting = self.withdrawn = self.excused = self.present = False
