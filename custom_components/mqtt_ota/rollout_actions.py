@@ -60,11 +60,11 @@ _RESUME: Final = vol.Schema(
 def async_register_rollout_actions(hass: HomeAssistant) -> None:
     """Register the actions, once a run."""
     async_register_admin_service(hass, DOMAIN, "rollout", _async_rollout, _ROLLOUT, SupportsResponse.OPTIONAL)
-    async_register_admin_service(hass, DOMAIN, "get_rollout", _get_rollout, _ONE, SupportsResponse.ONLY)
+    async_register_admin_service(hass, DOMAIN, "get_rollout", _async_get_rollout, _ONE, SupportsResponse.ONLY)
     for name, handle, schema in (
-        ("pause_rollout", _pause_rollout, _ONE),
-        ("resume_rollout", _resume_rollout, _RESUME),
-        ("cancel_rollout", _cancel_rollout, _ONE),
+        ("pause_rollout", _async_pause_rollout, _ONE),
+        ("resume_rollout", _async_resume_rollout, _RESUME),
+        ("cancel_rollout", _async_cancel_rollout, _ONE),
     ):
         async_register_admin_service(hass, DOMAIN, name, handle, schema, SupportsResponse.OPTIONAL)
 
@@ -127,25 +127,21 @@ def _until(clock: time | None) -> float | None:
     raise AssertionError("the day after tomorrow comes later")
 
 
-@callback
-def _get_rollout(call: ServiceCall) -> ServiceResponse:
+async def _async_get_rollout(call: ServiceCall) -> ServiceResponse:
     runtime = loaded_entry(call.hass).runtime_data
     return _report(call.hass, runtime, _running(call, runtime).rollout)
 
 
-@callback
-def _pause_rollout(call: ServiceCall) -> ServiceResponse:
+async def _async_pause_rollout(call: ServiceCall) -> ServiceResponse:
     return _apply(call, Rollout.pause)
 
 
-@callback
-def _resume_rollout(call: ServiceCall) -> ServiceResponse:
+async def _async_resume_rollout(call: ServiceCall) -> ServiceResponse:
     retry = call.data[CONF_RETRY]
     return _apply(call, lambda rollout: rollout.resume(retry=retry))
 
 
-@callback
-def _cancel_rollout(call: ServiceCall) -> ServiceResponse:
+async def _async_cancel_rollout(call: ServiceCall) -> ServiceResponse:
     return _apply(call, lambda rollout: rollout.cancel(dt_util.utcnow().timestamp()))
 
 
@@ -153,7 +149,7 @@ def _apply(call: ServiceCall, verb: Callable[[Rollout], object]) -> ServiceRespo
     runtime = loaded_entry(call.hass).runtime_data
     running = _running(call, runtime)
     runtime.rollouts.async_apply(running, verb)
-    return _report(call.hass, runtime, running.rollout) if call.return_response else None
+    return _report(call.hass, runtime, running.rollout)
 
 
 def _running(call: ServiceCall, runtime: Runtime) -> Running:

@@ -33,8 +33,13 @@ def sight(hass: HomeAssistant, catalogue: Catalogue, member: Member, version: st
 
 
 def _target(catalogue: Catalogue, member: Member, version: str | None) -> tuple[str, str]:
-    """Return the version that a board is to run, and why there is no release of it; one of the two is empty."""
-    candidates = catalogue.candidates(member.board) or ()
+    """Return the version that a board is to run, and why there is no release of it; one of the two is empty.
+
+    Both are where nobody knows, as a feed has not been read since the restart: its install will read it.
+    """
+    candidates = catalogue.candidates(member.board)
+    if candidates is None:
+        return version or "", ""
     for candidate in candidates:
         if version is None or is_same(candidate.release.version, version):
             return candidate.release.version, ""
