@@ -320,6 +320,14 @@ def test_time_that_nobody_watched_is_no_soak(jump: float) -> None:
     assert house.step(1) == ["b"]
 
 
+def test_the_longest_gap_between_two_looks_is_still_watched() -> None:
+    house = House("a", "b", canary="a", soak=GAP)
+    house.step()
+    house.confirm("a")
+    house.step()
+    assert house.step(GAP) == ["b"]
+
+
 def test_a_duration_is_never_negative() -> None:
     house = House("a")
     house.step()
