@@ -95,7 +95,8 @@ class Fleet:
         running = [(self.dialect_of(one), one.session) for one in self.members.values() if one.session is not None]
         with suppress(TimeoutError):
             async with asyncio.timeout(REST if self._sessions.is_connected else 0.0):
-                while not all([dialect.rest(session) for dialect, session in running if session.is_active]):
+                # Each one is told, whatever the others say.
+                while False in [dialect.rest(session) for dialect, session in running if session.is_active]:
                     self._moved.clear()
                     await self._moved.wait()
         for dialect, session in running:
