@@ -226,7 +226,7 @@ class Sessions:
 
     def _hold(self, member: Member) -> WaitsFor | None:
         """Return why a board must not be updated now although it is its turn."""
-        if not self.is_connected:
+        if not self._broker.is_heard:
             return WaitsFor.BROKER
         return WaitsFor.BATTERY if self._batteries.is_low(member) else None
 

@@ -15,7 +15,7 @@ from custom_components.mqtt_ota.ota.dialects import Dialect
 from custom_components.mqtt_ota.ota.dialects.registry import KINDS
 from custom_components.mqtt_ota.ota.dialects.socket_pull import KIND, SocketPullDialect
 from custom_components.mqtt_ota.ota.session import Session, State
-from homeassistant.components import network
+from homeassistant.components import mqtt, network
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from tests.e2e.harness.ports import LOOPBACK
@@ -61,6 +61,7 @@ async def house(
         return dialect
 
     monkeypatch.setitem(KINDS, KIND.name, replace(KIND, make=make))
+    monkeypatch.setattr(mqtt.client, "RECONNECT_INTERVAL_SECONDS", 0.2)
     monkeypatch.setattr(sessions, "SETTLE", 0.1)
     monkeypatch.setattr(sessions, "BROKER_GONE", 0.1)
     dialect = {"dialect": KIND.name, "id": ID, "host": LOOPBACK} | settings

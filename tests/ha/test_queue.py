@@ -75,6 +75,7 @@ async def test_the_queue_survives_a_restart_in_its_order(full_house: House, monk
     (await start(house, 1)).cancel()
     (await start(house, 2)).cancel()
     (await start(house, 0)).cancel()
+    await house.until(lambda: house.entry.runtime_data.sessions.queue.running == 2)
     order = [house.members[f"relay-{number}"].active_session.id for number in (2, 0)]  # type: ignore[union-attr]
     await house.reload()
     members = house.members
