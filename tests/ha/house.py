@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -16,7 +17,7 @@ from custom_components.mqtt_ota.const import DOMAIN, SUBENTRY_DIALECT, SUBENTRY_
 from custom_components.mqtt_ota.member import Member
 from custom_components.mqtt_ota.ota.board import Availability
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry, ConfigSubentryData
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er
@@ -70,6 +71,19 @@ class House:
         await self.until(lambda: self._is(board_id, Availability.ONLINE))
         await self.hass.async_block_till_done()
         return board
+
+    async def add_dialect(self, settings: dict[str, Any]) -> None:
+        """Set a protocol up, which reloads the integration."""
+        data = _dialect(settings)
+        subentry = ConfigSubentry(
+            data=MappingProxyType(dict(data["data"])),
+            subentry_type=data["subentry_type"],
+            title=data["title"],
+            unique_id=None,
+        )
+        self.hass.config_entries.async_add_subentry(self.entry, subentry)
+        await self.hass.async_block_till_done()
+        assert self.entry.state is ConfigEntryState.LOADED
 
     async def switch_off(self, board: Board, board_id: str = "relay-1") -> None:
         """Take a board away and wait until the integration knows that it is gone."""

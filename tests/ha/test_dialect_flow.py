@@ -41,8 +41,8 @@ SAVED: dict[str, Any] = {"dialect": WHISPER, "name": "Whisper", **SETTINGS}
 FORM: dict[str, Any] = {"name": "Whisper", **{key: value for key, value in SETTINGS.items() if value != ""}}
 
 HEARD = r"""
-- **b\-1**: lamp, ESP32\-C3, 1\.0\.0
-- **b\-2**: lamp, ESP32\-C3, tells no version
+- **b\-1**: lamp, ESP32\-S3, 1\.0\.0
+- **b\-2**: lamp, ESP32\-S3, tells no version
 - **b\-3**: spoke, but did not say all about itself yet
 
 Messages that were not understood, an example for each reason:
@@ -322,7 +322,7 @@ async def test_a_board_that_is_set_up_is_heard_by_any_word_of_its_own(hass: Home
     await flow.submit(**FORM | {"board_id": "b-1"})
     menu = await flow.listen(("whisper/b-1/status", "here"))
     assert menu["description_placeholders"] is not None
-    assert menu["description_placeholders"]["heard"] == r"- **b\-1**: ESP32\-C3, tells no version"
+    assert menu["description_placeholders"]["heard"] == r"- **b\-1**: ESP32\-S3, tells no version"
 
 
 async def test_messages_of_nobody_are_counted_and_explained(hass: HomeAssistant, ota_entry: SetUp) -> None:

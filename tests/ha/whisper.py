@@ -95,7 +95,7 @@ class Whisper(BaseDialect):
             id=board_id,
             dialect=self.key,
             model=self._settings["model"],
-            chip="ESP32-C3",
+            chip="ESP32-S3",
             version=version,
             cohort=self._settings["command"],
         )
