@@ -39,6 +39,7 @@ def test_a_simple_board_does_and_says_nothing() -> None:
     assert DIALECT.fetched(session, BOARD, 4, 1) == []
     assert DIALECT.served(session, BOARD, None, 1) == []
     assert DIALECT.forget(BOARD) == []
+    assert DIALECT.rest(session)
     assert DIALECT.cancel(session, BOARD, 1) == [StopBlocks()]
     assert DIALECT.frame(session, b"01234567", Block(2, 3, Encoding.RAW)) == b"234"
     assert session.memo == {}
@@ -49,6 +50,12 @@ def test_nothing_moves_a_session_that_is_in_the_queue() -> None:
     session = a_session()
     assert DIALECT.tick(session, BOARD, 100) == []
     assert session.state is State.QUEUED
+
+
+def test_a_board_that_anothers_trigger_starts_is_waited_for_in_silence() -> None:
+    session = a_session()
+    assert DIALECT.join_in(session, BOARD, 10) == []
+    assert (session.state, session.wake_at) == (State.OFFERED, 10 + session.waits_for)
 
 
 def test_an_offer_is_made_a_few_times_and_then_given_up() -> None:

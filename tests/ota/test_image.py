@@ -1,5 +1,6 @@
 """An image's bytes: what is read from them, and which are refused and why."""
 
+from dataclasses import replace
 import hashlib
 from itertools import pairwise
 from pathlib import Path
@@ -48,6 +49,26 @@ def patched(data: bytes, offset: int, replacement: bytes) -> bytes:
 
 def board(chip: str = "", slot_size: int = 0) -> Board:
     return Board(id="b1", dialect="native", chip=chip, slot_size=slot_size)
+
+
+def test_names_every_digest_that_a_board_may_tell():
+    data = build_app(date="Nov  1 2026", time="09:12:00", size=8192)
+    elf = data[0xB0:0xD0].hex()
+    assert inspect(data).digests == (
+        f"sha256:{hashlib.sha256(data).hexdigest()}",
+        f"md5:{hashlib.md5(data).hexdigest()}",
+        f"elf:{elf}",
+        f"elf:{elf[:32]}",
+        "built:Nov 1 2026 09:12:00",
+    )
+
+
+def test_names_no_digest_that_was_not_made():
+    data = build_esp8266()
+    digests = inspect(data).digests
+    assert digests == (f"sha256:{hashlib.sha256(data).hexdigest()}", f"md5:{hashlib.md5(data).hexdigest()}")
+    no_elf = replace(inspect(APP), elf_sha256="0" * 64)
+    assert [name for name in no_elf.digests if name.startswith("elf:")] == []
 
 
 def test_says_what_the_descriptor_says():

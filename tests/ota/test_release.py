@@ -62,23 +62,53 @@ def chosen(of_board: Board, *assets: Asset, product: Product = ANY) -> str | Rea
         return err.reason
 
 
+class TestBoardsThatSayLittle:
+    def test_a_board_is_found_by_its_id_alone(self) -> None:
+        silent = Board(id="porch", dialect="socket_pull.1")
+        products = [Product(name="lamp", model="lamp"), Product(name="porch", board_id="porch")]
+        assert product_for(silent, products) == products[1]
+        assert product_for(Board(id="attic", dialect="socket_pull.1"), products) is None
+
+    @pytest.mark.parametrize("name", ["tasmota32c3.bin", "Tasmota32C3.bin", "files/tasmota32c3.bin"])
+    def test_a_board_that_tells_its_build_takes_the_file_of_that_name_alone(self, name: str) -> None:
+        one = board(build="tasmota32c3")
+        others = (asset("tasmota32c3-bluetooth.bin"), asset("tasmota32.bin"))
+        assert chosen(one, *others, asset(name)) == name
+        assert chosen(one, *others) is Reason.NO_ASSET
+
+    def test_a_file_without_a_name_is_told_by_its_address(self) -> None:
+        nameless = Asset(name="", url="https://feed.test/files/lamp.bin")
+        assert chosen(board(build="lamp", chip=""), nameless) == ""
+
+    def test_a_board_of_a_series_takes_the_newest_of_it(self) -> None:
+        releases = [release(version) for version in ("2.0.0", "1.40.0", "1.4.2", "1.4.1")]
+        assert choose(board(series="1.4"), ANY, releases, None).release.version == "1.4.2"
+        assert [found.release.version for found in candidates(board(series="1.4"), ANY, releases)] == ["1.4.2", "1.4.1"]
+
+    def test_a_release_of_another_series_is_refused_by_name(self) -> None:
+        told = refusal(Reason.OTHER_SERIES, board(series="1.4"), ANY, [release("2.0.0")], None)
+        assert told == {"version": "2.0.0", "series": "1.4"}
+
+
 class TestProducts:
     def test_a_product_without_a_rule_fits_every_board(self) -> None:
         assert fits(ANY, board()) == 0
         assert fits(ANY, Board(id="b", dialect="native")) == 0
 
     @pytest.mark.parametrize(
-        "rule", [{"model": "relay-4"}, {"project": "REL*"}, {"chip": "esp32c3"}, {"chip": "ESP32*"}]
+        "rule", [{"model": "relay-4"}, {"project": "REL*"}, {"chip": "esp32c3"}, {"chip": "ESP32*"}, {"board_id": "b*"}]
     )
     def test_a_rule_that_matches_says_more_than_none(self, rule: dict[str, str]) -> None:
         assert (fits(Product(name="p", **rule), board()) or 0) > 0
 
-    @pytest.mark.parametrize("rule", [{"model": "relay"}, {"project": "lamp*"}, {"chip": "ESP32"}])
+    @pytest.mark.parametrize("rule", [{"model": "relay"}, {"project": "lamp*"}, {"chip": "ESP32"}, {"board_id": "b"}])
     def test_a_rule_that_does_not_match_excludes(self, rule: dict[str, str]) -> None:
         assert fits(Product(name="p", **rule), board()) is None
 
-    def test_the_model_says_most_then_the_project_then_the_chip(self) -> None:
+    def test_the_id_says_most_then_the_model_then_the_project_then_the_chip(self) -> None:
         rules: list[dict[str, str]] = [
+            {"board_id": "b1", "model": "relay-4"},
+            {"board_id": "b1"},
             {"model": "relay-4", "project": "relay", "chip": "ESP32-C3"},
             {"model": "relay-4"},
             {"project": "relay"},

@@ -1,5 +1,6 @@
 """A session ends only on what the board said, and always ends."""
 
+from dataclasses import replace
 import json
 
 from hypothesis import given, strategies as st
@@ -284,3 +285,65 @@ def test_a_session_that_was_not_brought_to_rest_was_interrupted(rested: bool) ->
     assert (restored.interrupted, restored.rested) == (not rested, False)
     # Nothing says when the next restart comes.
     assert Session.restored(restored.stored(101), 200).interrupted
+
+
+def test_a_board_that_only_came_back_is_not_called_confirmed() -> None:
+    session = rebooting()
+    session.came_back(30)
+    assert (session.state, session.verified, session.held) == (State.UNVERIFIED, False, TARGET.size)
+    assert (session.reason, session.detail) == (None, "")
+
+
+def test_a_verdict_says_what_it_rests_on_where_nobody_came_back() -> None:
+    session = rebooting()
+    session.came_back(30, "sent_only")
+    assert (session.state, session.detail) == (State.UNVERIFIED, "sent_only")
+
+
+def test_coming_back_changes_no_verdict() -> None:
+    session = rebooting()
+    session.fail(Reason.STALLED, 20)
+    session.came_back(30)
+    assert (session.state, session.reason) == (State.FAILED, Reason.STALLED)
+
+
+def test_a_version_that_is_told_later_confirms_what_was_not_known() -> None:
+    session = rebooting()
+    session.came_back(30)
+    session.announced(running("1.1.0"), 40, live=True)
+    assert (session.state, session.verified) == (State.CONFIRMED, True)
+
+
+def test_a_board_that_tells_nothing_decides_nothing() -> None:
+    session = rebooting()
+    session.announced(running(""), 30, live=True)
+    assert (session.state, session.came_back_old) == (State.REBOOTING, False)
+
+
+def test_a_digest_of_any_kind_is_compared_with_those_of_the_image() -> None:
+    target = replace(TARGET, digests=("md5:" + "a" * 32, "elf:" + "b" * 32))
+    session = rebooting()
+    session.target = target
+    session.announced(running("", digest="md5:" + "c" * 32), 30, live=True)
+    assert session.came_back_old
+    session.announced(running("", digest="elf:" + "b" * 32), 31, live=True)
+    assert session.state is State.CONFIRMED
+    # One that goes back to another image was rolled back, whatever it calls it.
+    session.announced(running("", digest="elf:" + "d" * 32), 60, live=True)
+    assert session.state is State.ROLLED_BACK
+
+
+def test_the_patience_of_a_sign_of_life_or_an_offer_can_be_another() -> None:
+    session = a_session()
+    session.offer(1, patience=100)
+    assert session.wake_at == 101
+    session.alive(State.TRANSFERRING, 2, patience=200)
+    assert session.wake_at == 202
+    session.alive(State.TRANSFERRING, 3)
+    assert session.wake_at == 3 + PATIENCE[State.TRANSFERRING]
+
+
+def test_digests_outlive_a_restart() -> None:
+    session = a_session(target=replace(TARGET, digests=("md5:" + "a" * 32,)))
+    record = json.loads(json.dumps(session.stored(1)))
+    assert Session.restored(record, 10).target.digests == ("md5:" + "a" * 32,)

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.mqtt_ota.ota import version
-from custom_components.mqtt_ota.ota.version import is_newer, is_same, newest_first, sort_key
+from custom_components.mqtt_ota.ota.version import is_newer, is_of_series, is_same, newest_first, sort_key
 
 # Each line from old to new, each version older than every one behind it.
 LADDERS = {
@@ -129,6 +129,45 @@ def test_without_a_known_order_nothing_is_newer(text: str):
     for other in ("1.2.3", "0", "abc1235", "latest", ""):
         assert not is_newer(text, other)
         assert not is_newer(other, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "series"),
+    [
+        ("1.4.2", "1.4"),
+        ("v1.4", "1.4"),
+        ("1.4.0-rc1", "1.4"),
+        ("1", "1.0"),
+        ("1.0.3", "1.0"),
+        ("1.4.2", " 1 "),
+        ("1.4.2", "1.4.2"),
+    ],
+)
+def test_a_version_is_of_the_series_with_which_it_begins(text: str, series: str):
+    assert is_of_series(text, series)
+
+
+@pytest.mark.parametrize(
+    ("text", "series"),
+    [
+        ("1.40.0", "1.4"),
+        ("1.4", "1.4.1"),
+        ("2.4.0", "1.4"),
+        ("1.1", "1.0"),
+        ("abc1234", "1.4"),
+        ("1.4.2", ""),
+        ("1.4.2", "latest"),
+        ("", "1"),
+        ("1.4", "v.x1"),
+    ],
+)
+def test_a_version_that_begins_otherwise_or_has_no_number_is_of_no_series(text: str, series: str):
+    assert not is_of_series(text, series)
+
+
+@given(st.text(), st.text())
+def test_any_text_is_of_a_series_or_not(text: str, series: str):
+    assert is_of_series(text, series) in {True, False}
 
 
 def test_a_version_that_the_descriptor_cut_is_not_older_than_itself():
