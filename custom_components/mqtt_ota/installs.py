@@ -5,6 +5,7 @@ import logging
 from .firmware_store import StoredImage
 from .member import Member
 from .ota.board import Board
+from .ota.dialects import Traits
 from .ota.errors import OtaError, Reason
 from .ota.image import check_fits
 from .ota.release import Candidate, check_signature, manifest
@@ -29,15 +30,19 @@ async def async_install(runtime: Runtime, member: Member, version: str | None, r
         candidate = runtime.catalogue.choose(member.board, version)
         transport = runtime.sessions.transport(member, runtime.preferred)
         stored = await runtime.catalogue.async_fetch(candidate)
-        target = _target(member.board, candidate, stored)
+        is_described = Traits.SIGNED in runtime.fleet.dialect_of(member).traits
+        target = _target(member.board, candidate, stored, is_described=is_described)
         return await runtime.sessions.async_begin(member, target, transport, runtime.patience, retries)
     finally:
         member.preparing = False
         member.async_changed()
 
 
-def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:
-    """Return what a session brings to a board; raises OtaError when the board could not run it."""
+def _target(board: Board, candidate: Candidate, stored: StoredImage, *, is_described: bool) -> Target:
+    """Return what a session brings to a board, to which it `is_described` in a manifest.
+
+    Raises OtaError when the board could not run it.
+    """
     check_fits(stored.image, board)
     version, asset = candidate.release.version, candidate.asset
     if board.sha256 == stored.sha256 or (not board.sha256 and is_same(version, board.version)):
@@ -52,12 +57,12 @@ def _target(board: Board, candidate: Candidate, stored: StoredImage) -> Target:
             board.project,
         )
     check_signature(candidate, board, size=stored.size, sha256=stored.sha256)
-    text = manifest(candidate, board, size=stored.size, sha256=stored.sha256).text()
+    described = manifest(candidate, board, size=stored.size, sha256=stored.sha256) if is_described else None
     return Target(
         version=version,
         sha256=stored.sha256,
         size=stored.size,
-        manifest=text,
+        manifest="" if described is None else described.text(),
         signature=asset.signature,
         digests=stored.image.digests,
         url=asset.url if "://" in asset.url else "",
