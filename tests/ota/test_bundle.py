@@ -89,7 +89,13 @@ def test_an_unsafe_name(name: str) -> None:
     assert refusal(image(line(name=name))).reason is Reason.IMAGE_BUNDLE
 
 
-@pytest.mark.parametrize("name", ["main.py", "MAIN.PY", "boot.py", "mqtt_ota.py", "mqtt_ota.mpy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("main.py", "MAIN.PY", "boot.py", "mqtt_ota.py", "mqtt_ota.mpy", "settings.json"),
+        *("json.py", "lib/json.mpy", "ssl/__init__.py", "lib/os/a.py", "Time.py"),
+    ],
+)
 def test_what_starts_a_board_is_only_for_boards_without_the_agent(name: str) -> None:
     assert not is_safe_name(name)
     bundle = read_bundle(image(line(name=name)))

@@ -16,8 +16,13 @@ MAGIC: Final = b"mqtt_ota files 1\n"
 MAX_HEAD: Final = 8192
 MAX_FILES: Final = 64
 MAX_NAME: Final = 96
-# What starts a board and what repairs it never changes over the air, where the agent is what updates it.
-RESERVED: Final = frozenset({"boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy"})
+# What starts a board, what repairs it and what names it never change over the air, where the agent is what updates it.
+RESERVED: Final = frozenset({"boot.py", "main.py", "mqtt_ota.py", "mqtt_ota.mpy", "settings.json"})
+# What the agent imports: MicroPython would prefer a file or folder of such a name, and nobody could undo it.
+_IMPORTED: Final = re.compile(
+    r"(lib/)?(asyncio|binascii|deflate|hashlib|io|json|machine|mqtt_ota|network|os|select|socket|ssl|struct|sys|time|tls)"
+    r"(\.m?py|/.*)"
+)
 
 _END: Final = b"\n\n"
 _MAX_LINE: Final = 64
@@ -69,8 +74,8 @@ def read_bundle(data: bytes) -> Bundle:
 
 
 def is_safe_name(name: str) -> bool:
-    """Tell whether the agent may write a file of this name: below the folder, not hidden, not what starts the board."""
-    return _is_name(name) and name.lower() not in RESERVED
+    """Tell whether the agent may write a file of this name: not hidden, not what starts the board or is imported there."""
+    return _is_name(name) and name.lower() not in RESERVED and not _IMPORTED.fullmatch(name.lower())
 
 
 def check_for_agent(bundle: Bundle) -> None:
