@@ -1323,6 +1323,9 @@ class Walk:
             self.opened.discard(board_id)
             if updated and not self.sights[board_id].up_to_date:
                 self.on_it[board_id] = 0.0
+            if updated:
+                # What is being prepared for a board that has it already does not begin.
+                self.preparing.pop(board_id, None)
             version = "1.1.0" if updated else "1.0.0"
             self.see(board_id, version=version, up_to_date=updated)
             # Of another's install, and of one that was given up for another try, it must know nothing.
