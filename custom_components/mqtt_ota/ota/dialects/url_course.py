@@ -16,6 +16,8 @@ TO_END: Final = 60.0
 TO_SETTLE: Final = 30.0
 # After how long a board that still says its old version did not start the new one.
 TO_START: Final = 60.0
+# What it says sooner than this, it may have said before its restart.
+TO_RESTART: Final = 5.0
 
 # What a verdict rests on where the board's return is not seen.
 SAID_DONE: Final = "said_done"
@@ -30,7 +32,7 @@ class Course:
 
     What it must know of one is in its `memo`: `before` is what the board ran, `along` that another board's command reached it, `begun` and `whole` that the image
     was fetched from Home Assistant, in part and wholly, `said` the last percentage, `done` that the board said so, `old`
-    that it told its old version after that, `gone` and `online` what it told of its presence, `patience` how long it is
+    how many seconds after the last sign of the update it still told its old version, `gone` and `online` what it told of its presence, `patience` how long it is
     waited for.
     """
 
@@ -94,8 +96,9 @@ class Course:
         elif not self._sketch.tells_what_runs:
             session.came_back(now)
         else:
+            has_told = "old" in memo
             self._alive(session, State.REBOOTING, now, TO_START)
-            if memo.get("old"):
+            if has_told:
                 session.announced(board, now, live=True)
 
     def went(self, session: Session) -> None:
@@ -129,6 +132,7 @@ class Course:
 
     def _alive(self, session: Session, state: State, now: float, patience: float, held: int | None = None) -> None:
         session.memo["patience"] = patience
+        session.memo.pop("old", None)
         session.alive(state, now, held=held, patience=patience)
 
     def _told(self, session: Session, board: Board, now: float) -> None:
@@ -141,10 +145,10 @@ class Course:
         if runs != before:
             session.fail(Reason.OTHER_IMAGE, now, runs.partition(":")[2] if board.digest else runs)
             return
-        is_late = session.state is State.VERIFYING and now - session.changed >= TO_START
-        session.memo["old"] = session.state is State.VERIFYING
-        if is_late and not board.cohort:
-            session.fail(Reason.ROLLED_BACK, now, board.version)
+        if session.state is State.VERIFYING:
+            session.memo["old"] = now - session.changed
+            if session.memo["old"] >= TO_START and not board.cohort:
+                session.fail(Reason.ROLLED_BACK, now, board.version)
 
     def _done(self, session: Session, board: Board, now: float) -> None:
         """Take a board's word that it is done, where it can be about this update."""
@@ -165,7 +169,9 @@ class Course:
             self._alive(session, State.TRANSFERRING, now, TO_SPEAK, held)
 
     def _end_by_what_runs(self, session: Session, board: Board, now: float) -> None:
-        if not session.memo.get("old"):
+        old = session.memo.get("old", 0.0)
+        # Where others fetch too, it may have been heard for long before it restarted.
+        if old < ((now - session.changed) / 2 if board.cohort else TO_RESTART):
             session.fail(Reason.NEVER_RETURNED, now)
         elif board.cohort:
             # Others fetched all; whether this one did, nobody knows.
