@@ -19,7 +19,8 @@ from custom_components.mqtt_ota.ota.dialects import (
     Traits,
 )
 from custom_components.mqtt_ota.ota.dialects.settings import SettingError
-from custom_components.mqtt_ota.ota.dialects.single_message import HEADROOM, KIND, PASSED_ON
+from custom_components.mqtt_ota.ota.dialects.single_message import KIND, PASSED_ON
+from custom_components.mqtt_ota.ota.whole_message import HEADROOM
 from custom_components.mqtt_ota.ota.errors import OtaError, Reason
 from custom_components.mqtt_ota.ota.image import check_fits, inspect
 from custom_components.mqtt_ota.ota.session import Session, State, Target

@@ -5,6 +5,7 @@ from typing import Final
 
 from . import Dialect
 from .chunked import KIND as CHUNKED, ChunkedDialect
+from .homie import KIND as HOMIE
 from .native import DEFAULT_ROOT, NativeDialect
 from .settings import Kind
 from .single_message import KIND as SINGLE_MESSAGE
@@ -14,7 +15,7 @@ from .url import KIND as URL
 
 NATIVE: Final = NativeDialect.name
 # What a user can set up.
-_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA)
+_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA, HOMIE)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
 

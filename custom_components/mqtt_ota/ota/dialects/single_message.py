@@ -17,6 +17,7 @@ from zlib import crc32
 from ..board import Board, Encoding
 from ..errors import OtaError, Reason
 from ..session import Session, State
+from ..whole_message import LARGEST, check_message
 from . import Answer, Block, Effect, Ignored, Leftover, Message, Reading, SendBlocks, StopBlocks, Traits
 from .base import BaseDialect
 from .settings import MODEL, Kind, Setting, SettingError, SettingType
@@ -26,8 +27,6 @@ from .topics import Topic, TopicError
 SENT_ONLY: Final = "sent_only"
 # How long the broker may take to pass the message on, in seconds.
 PASSED_ON: Final = 60.0
-# What a message takes on the wire beside its topic and its payload, at the most.
-HEADROOM: Final = 64
 
 VARINT: Final = "varint"
 BYTE: Final = "byte"
@@ -99,9 +98,7 @@ class SingleMessageDialect(BaseDialect):
         if patch < _patch(runs, found[1]):
             raise OtaError(Reason.PATCH_TOO_LOW, version=version, installed=runs)
         head = self._head(patch)
-        size = HEADROOM + len(terms.topic.encode()) + len(head) + len(image)
-        if size > terms.largest:
-            raise OtaError(Reason.MESSAGE_TOO_LARGE, size=size, limit=terms.largest)
+        check_message(terms.topic, len(head) + len(image), terms.largest)
         session.memo |= {"patch": patch, "length": len(head) + len(image), "crc32": crc32(image, crc32(head))}
 
     def begin(self, session: Session, board: Board, now: float) -> list[Effect]:
@@ -214,8 +211,7 @@ KIND: Final = Kind(
         Setting(key="patch", type=SettingType.CHOICE, default=VARINT, required=True, choices=(VARINT, BYTE)),
         Setting(key="decoder_sound", type=SettingType.FLAG, default=False),
         Setting(key="installed"),
-        # What Mosquitto takes unless it is told otherwise.
-        Setting(key="largest", type=SettingType.NUMBER, default=2_000_000, low=10_000, high=268_435_455, unit="B"),
+        LARGEST,
         Setting(key="settle_seconds", type=SettingType.NUMBER, default=60, low=5, high=600, unit="s"),
         MODEL,
         # A wrong image would be the last that an ESP8266 starts: whoever sets it up says what it is.
