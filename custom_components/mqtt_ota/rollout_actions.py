@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 
-from homeassistant.const import ATTR_ENTITY_ID
+from homeassistant.const import ATTR_ENTITY_ID, CONF_NAME
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
@@ -18,7 +18,7 @@ from .member import Member
 from .ota.errors import OtaError
 from .ota.rollout import Rollout
 from .ota.rollout_plan import Policy, Wave
-from .rollouts import Running
+from .running_rollout import Running, Terms
 from .runtime import MqttOtaConfigEntry, Runtime
 from .targets import members_meant
 
@@ -32,6 +32,7 @@ CONF_PATIENCE: Final = "patience"
 CONF_WHILE_OFF: Final = "only_while_off"
 CONF_UNTIL: Final = "until"
 CONF_RETRY: Final = "retry"
+CONF_MIN_AGE: Final = "min_age"
 
 _COUNT: Final = vol.All(vol.Coerce(int), vol.Range(min=1, max=2048))
 _ROLLOUT: Final = vol.Schema(
@@ -47,6 +48,8 @@ _ROLLOUT: Final = vol.Schema(
         vol.Optional(CONF_PATIENCE): cv.positive_time_period,
         vol.Optional(CONF_WHILE_OFF, default=list): cv.entity_ids,
         vol.Optional(CONF_UNTIL): cv.time,
+        vol.Optional(CONF_MIN_AGE, default=timedelta()): cv.positive_time_period,
+        vol.Optional(CONF_NAME, default=""): cv.string,
         **RETRIES_FIELD,
     }
 )
@@ -79,9 +82,13 @@ async def _async_rollout(call: ServiceCall) -> ServiceResponse:
             members,
             _policy(call, entry),
             version=call.data.get(CONF_VERSION),
-            while_off=tuple(call.data[CONF_WHILE_OFF]),
-            until=_until(call.data.get(CONF_UNTIL)),
-            retries=call.data[CONF_RETRIES],
+            terms=Terms(
+                name=call.data[CONF_NAME],
+                while_off=tuple(call.data[CONF_WHILE_OFF]),
+                until=_until(call.data.get(CONF_UNTIL)),
+                retries=call.data[CONF_RETRIES],
+                min_age=call.data[CONF_MIN_AGE].total_seconds(),
+            ),
         )
     except OtaError as err:
         raise _refused(err) from err
@@ -92,7 +99,7 @@ async def _async_rollout(call: ServiceCall) -> ServiceResponse:
     if not call.return_response:
         return None
     await runtime.rollouts.async_settled(running)
-    return _report(call.hass, runtime, running.rollout)
+    return _report(call.hass, runtime, running)
 
 
 def _policy(call: ServiceCall, entry: MqttOtaConfigEntry) -> Policy:
@@ -129,7 +136,7 @@ def _until(clock: time | None) -> float | None:
 
 async def _async_get_rollout(call: ServiceCall) -> ServiceResponse:
     runtime = loaded_entry(call.hass).runtime_data
-    return _report(call.hass, runtime, _running(call, runtime).rollout)
+    return _report(call.hass, runtime, _running(call, runtime))
 
 
 async def _async_pause_rollout(call: ServiceCall) -> ServiceResponse:
@@ -149,7 +156,7 @@ def _apply(call: ServiceCall, verb: Callable[[Rollout], object]) -> ServiceRespo
     runtime = loaded_entry(call.hass).runtime_data
     running = _running(call, runtime)
     runtime.rollouts.async_apply(running, verb)
-    return _report(call.hass, runtime, running.rollout)
+    return _report(call.hass, runtime, running)
 
 
 def _running(call: ServiceCall, runtime: Runtime) -> Running:
@@ -159,9 +166,9 @@ def _running(call: ServiceCall, runtime: Runtime) -> Running:
         raise _refused(err) from err
 
 
-def _report(hass: HomeAssistant, runtime: Runtime, rollout: Rollout) -> dict[str, Any]:
+def _report(hass: HomeAssistant, runtime: Runtime, running: Running) -> dict[str, Any]:
     """Return what became of each board so far, with how a person finds it."""
-    report = rollout.report()
+    report = running.report()
     members: dict[str, Member] = runtime.fleet.members
     boards = {key: described(hass, members.get(key), one) for key, one in report["boards"].items()}
     return {**report, "boards": boards}

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 import logging
 from secrets import token_hex
 from typing import Any, Final
@@ -20,7 +19,9 @@ from .member import Member
 from .ota.errors import OtaError, Reason
 from .ota.rollout import Rollout, Start, Status
 from .ota.rollout_plan import Policy
+from .ota.rollout_sight import Sight
 from .ota.session import Session
+from .running_rollout import Running, Terms
 from .sessions import Sessions
 from .sights import sight
 from .steps import Step
@@ -35,40 +36,10 @@ EVENT_ROLLOUT: Final = f"{DOMAIN}_rollout"
 KEEP: Final = 10
 # Many boards report at the same moment: they are looked at once.
 LOOK_INTERVAL: Final = 1.0
-SAVE_DELAY: Final = 5.0
+SAVE_DELAY: Final = 1.0
 
 # Begins the update of a board to a version, None for the newest, with so many tries more.
 type Begin = Callable[[Member, str | None, int], Awaitable[object]]
-
-_OVER: Final = frozenset({Status.FINISHED, Status.CANCELLED})
-
-
-@dataclass(slots=True, eq=False)
-class Running:
-    """A rollout with what only Home Assistant knows of it.
-
-    Nothing is started while one of the entities `while_off` is anything but off, and from `until` (UTC seconds) on.
-    """
-
-    rollout: Rollout
-    while_off: tuple[str, ...] = ()
-    until: float | None = None
-    retries: int = 0
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def is_live(self) -> bool:
-        """Tell whether anything is still to be decided or seen."""
-        return self.rollout.status not in _OVER or not self.rollout.is_over
-
-    def stored(self) -> dict[str, Any]:
-        """Return what a restart must not lose."""
-        return {
-            "rollout": self.rollout.stored(),
-            "while_off": list(self.while_off),
-            "until": self.until,
-            "retries": self.retries,
-        }
 
 
 class Rollouts:
@@ -95,13 +66,14 @@ class Rollouts:
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: set[Callable[[], None]] = set()
         self._unlisten: Callable[[], None] = lambda: None
+        self._closed = False
         self.all: dict[str, Running] = {}
 
     async def async_start(self) -> None:
         """Go on with what ran before the restart."""
         for record in (await self._store.async_load() or {}).get("rollouts", ()):
             try:
-                running = _restored(record)
+                running = Running.restored(record)
             except (AttributeError, KeyError, TypeError, ValueError) as err:
                 _LOGGER.warning("A stored rollout cannot be read and is left out: %r", err)
                 continue
@@ -111,6 +83,7 @@ class Rollouts:
 
     async def async_stop(self) -> None:
         """Decide nothing more; who waits for an end learns how far it came."""
+        self._closed = True
         self._unlisten()
         self._looks.async_cancel()
         if self._timer is not None:
@@ -132,11 +105,14 @@ class Rollouts:
         policy: Policy,
         *,
         version: str | None = None,
-        while_off: tuple[str, ...] = (),
-        until: float | None = None,
-        retries: int = 0,
+        terms: Terms,
     ) -> Running:
-        """Begin a rollout to boards; raises OtaError when one of them is in another, ValueError for an odd policy."""
+        """Begin a rollout to boards, or return the one of its name that runs, or had the same window already.
+
+        Raises OtaError when one of the boards is in another, ValueError for an odd policy.
+        """
+        if (same := self._same(terms)) is not None:
+            return same
         targets = {member.id: member for member in members}
         for running in self.all.values():
             busy = [key for key in targets if key in running.rollout.parts] if running.is_live else []
@@ -146,12 +122,15 @@ class Rollouts:
             token_hex(4),
             targets,
             policy,
-            {key: sight(self._hass, self._catalogue, member, version) for key, member in targets.items()},
+            {
+                key: sight(self._hass, self._catalogue, member, version, terms.min_age)
+                for key, member in targets.items()
+            },
             _now(),
             version=version,
             cohorts={key: member.board.cohort for key, member in targets.items()},
         )
-        running = self.all[rollout.id] = Running(rollout, while_off, until, retries)
+        running = self.all[rollout.id] = Running(rollout, terms)
         self._changed(running)
         self._looks.async_run()
         return running
@@ -175,19 +154,27 @@ class Rollouts:
     async def async_settled(running: Running) -> dict[str, Any]:
         """Wait until a rollout is over or paused, and return its report."""
         await running.settled.wait()
-        return running.rollout.report()
+        return running.report()
 
     def part_of(self, member: Member) -> Rollout | None:
         """Return the live rollout that a board is part of."""
         live = (running.rollout for running in self.all.values() if running.is_live)
         return next((rollout for rollout in live if member.id in rollout.parts), None)
 
+    def _same(self, terms: Terms) -> Running | None:
+        """Return the rollout of a name that is not over, or of which one had its turn in the same window."""
+        named = [running for running in self.all.values() if terms.name and running.terms.name == terms.name]
+        return next((one for one in named if one.is_live or one.terms.until == terms.until is not None), None)
+
     @callback
     def _stepped(self, _member: Member, _session: Session, _step: Step) -> None:
-        self._looks.async_request()
+        # Not at once: others are still to be told of this step, and nothing may begin before that.
+        self._hass.loop.call_soon(self._looks.async_request)
 
     def _look(self) -> None:
         """Look at every board of every live rollout, and do what is decided."""
+        if self._closed:
+            return
         now, wake_at = _now(), None
         for running in [running for running in self.all.values() if running.is_live]:
             next_look = self._step(running, now)
@@ -202,10 +189,10 @@ class Rollouts:
 
     def _step(self, running: Running, now: float) -> float | None:
         rollout = running.rollout
-        if running.until is not None and now >= running.until and rollout.status is Status.RUNNING:
+        if running.terms.until is not None and now >= running.terms.until and rollout.status is Status.RUNNING:
             rollout.cancel(now, Reason.WINDOW_CLOSED)
             self._changed(running)
-        decision = rollout.step(self._sights(rollout), now, may_start=self._may_start(running))
+        decision = rollout.step(self._sights(running), now, may_start=self._may_start(running))
         for board_id in decision.withdraw:
             self._sessions.async_cancel(self._fleet.members[board_id])
         for start in decision.start:
@@ -216,18 +203,25 @@ class Rollouts:
             self._changed(running)
         if not running.is_live or rollout.status is Status.PAUSED:
             running.settled.set()
-        return decision.wake_at if running.until is None else min(running.until, decision.wake_at or running.until)
+        return (
+            decision.wake_at
+            if running.terms.until is None
+            else min(running.terms.until, decision.wake_at or running.terms.until)
+        )
 
-    def _sights(self, rollout: Rollout) -> Mapping[str, Any]:
+    def _sights(self, running: Running) -> Mapping[str, Sight]:
+        rollout = running.rollout
         members = self._fleet.members
         return {
-            board_id: sight(self._hass, self._catalogue, members[board_id], rollout.version_of(board_id))
+            board_id: sight(
+                self._hass, self._catalogue, members[board_id], rollout.version_of(board_id), running.terms.min_age
+            )
             for board_id in rollout.parts
             if board_id in members
         }
 
     def _may_start(self, running: Running) -> bool:
-        states = [self._hass.states.get(entity_id) for entity_id in running.while_off]
+        states = [self._hass.states.get(entity_id) for entity_id in running.terms.while_off]
         return all(state is not None and state.state == STATE_OFF for state in states)
 
     async def _async_install(self, running: Running, start: Start) -> None:
@@ -235,7 +229,7 @@ class Rollouts:
         reason: Reason | None = Reason.BOARD_UNKNOWN
         if (member := self._fleet.members.get(start.board_id)) is not None:
             try:
-                await self._install(member, start.version, running.retries)
+                await self._install(member, start.version, running.terms.retries)
             except OtaError as err:
                 reason = err.reason
             else:
@@ -246,7 +240,7 @@ class Rollouts:
 
     def _changed(self, running: Running) -> None:
         """Tell that a rollout has another status."""
-        report = running.rollout.report()
+        report = running.report()
         _LOGGER.info("The rollout %s is %s %s", running.rollout.id, report["status"], report["cause"] or "")
         self._hass.bus.async_fire(EVENT_ROLLOUT, report)
         for listener in tuple(self._listeners):
@@ -264,19 +258,6 @@ class Rollouts:
 async def async_remove_rollouts(hass: HomeAssistant) -> None:
     """Delete what was kept of rollouts."""
     await Store[dict[str, Any]](hass, STORAGE_VERSION, STORAGE_KEY).async_remove()
-
-
-def _restored(record: dict[str, Any]) -> Running:
-    until = record["until"]
-    running = Running(
-        Rollout.restored(record["rollout"]),
-        tuple(str(entity_id) for entity_id in record["while_off"]),
-        None if until is None else float(until),
-        int(record["retries"]),
-    )
-    if not running.is_live:
-        running.settled.set()
-    return running
 
 
 def _now() -> float:

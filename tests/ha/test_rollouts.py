@@ -1,6 +1,7 @@
 """Rollouts and the other actions: a result a board, stopped by what goes wrong, and kept over restarts."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.util import dt as dt_util
 from tests.board.faults import Faults
+from tests.firmware_images import build_app
 
 from .house import PATIENCE, House
 
@@ -115,8 +117,8 @@ async def test_a_window_that_closes_lets_what_runs_finish_and_starts_nothing(hou
     rollouts = house.entry.runtime_data.rollouts
     running = rollouts.get(None)
     await house.until(lambda: house.members["relay-0"].session is not None)
-    assert 3000 < running.until - dt_util.utcnow().timestamp() <= 3600
-    running.until = 0.0
+    assert 3000 < running.terms.until - dt_util.utcnow().timestamp() <= 3600
+    running.terms = replace(running.terms, until=0.0)
     async with asyncio.timeout(PATIENCE):
         report = await rollouts.async_settled(running)
     assert results(report) == {"relay-0": "confirmed", "relay-1": "cancelled", "relay-2": "cancelled"}
@@ -243,3 +245,33 @@ async def test_actions_say_when_nothing_is_set_up(hass: HomeAssistant, house: Ho
         await act(house, "rollout", entity_id=entities)
     assert caught.value.translation_key == "not_loaded"
     assert await hass.config_entries.async_setup(house.entry.entry_id)
+
+
+async def test_a_release_must_be_old_enough_where_its_date_is_known(house: House) -> None:
+    fresh = (dt_util.utcnow() - timedelta(days=1)).isoformat()
+    house.publish_releases(
+        {"version": "1.2.0", "published": fresh, "image": build_app(version="1.2.0")},
+        {"version": "1.1.0", "published": "2020-01-31", "image": build_app(version="1.1.0")},
+    )
+    entities = await fleet(house, 1)
+    await house.refresh()
+    report = await act(house, "rollout", entity_id=entities, min_age="72:00:00")
+    assert (results(report), report["boards"]["relay-0"]["version"]) == ({"relay-0": "confirmed"}, "1.1.0")
+    house.publish_releases({"version": "1.2.0", "published": fresh, "image": build_app(version="1.2.0")})
+    await house.refresh()
+    report = await act(house, "rollout", entity_id=entities, min_age="72:00:00")
+    assert (results(report), report["boards"]["relay-0"]["reason"]) == ({"relay-0": "no_update"}, "too_fresh")
+    report = await act(house, "rollout", entity_id=entities, min_age="01:00:00")
+    assert (results(report), report["boards"]["relay-0"]["version"]) == ({"relay-0": "confirmed"}, "1.2.0")
+
+
+async def test_a_name_has_one_rollout_at_a_time_and_one_in_a_window(house: House) -> None:
+    entities = await fleet(house, 2)
+    window = {"name": "night", "until": (dt_util.now() + timedelta(hours=1)).strftime("%H:%M:00")}
+    first = await act(house, "rollout", entity_id=entities[0], **window)
+    assert (first["status"], first["name"]) == ("finished", "night")
+    again = await act(house, "rollout", entity_id=entities, **window)
+    assert again["rollout"] == first["rollout"]
+    assert house.members["relay-1"].session is None
+    other = await act(house, "rollout", entity_id=entities[1], name="day")
+    assert results(other) == {"relay-1": "confirmed"}

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     BOARD_UNKNOWN = "board_unknown"
     IN_ROLLOUT = "in_rollout"
     NO_ROLLOUT = "no_rollout"
+    TOO_FRESH = "too_fresh"
     WINDOW_CLOSED = "window_closed"
     # What became of an install (session.py)
     NO_ANSWER = "no_answer"
