@@ -16,6 +16,7 @@ from .catalogue import Catalogue
 from .const import DOMAIN
 from .fleet import Fleet
 from .member import Member
+from .ota.board import Availability
 from .ota.errors import OtaError, Reason
 from .ota.rollout import Rollout, Start, Status
 from .ota.rollout_plan import Policy
@@ -210,15 +211,15 @@ class Rollouts:
         )
 
     def _sights(self, running: Running) -> Mapping[str, Sight]:
-        rollout = running.rollout
-        members = self._fleet.members
-        return {
-            board_id: sight(
-                self._hass, self._catalogue, members[board_id], rollout.version_of(board_id), running.terms.min_age
-            )
-            for board_id in rollout.parts
-            if board_id in members
-        }
+        return {board_id: self._sight(running, board_id) for board_id in running.rollout.parts}
+
+    def _sight(self, running: Running, board_id: str) -> Sight:
+        """Return what is known of a board; one that was deleted gets nothing any more."""
+        member = self._fleet.members.get(board_id)
+        if member is None:
+            return Sight(availability=Availability.UNKNOWN, no_update=Reason.BOARD_UNKNOWN)
+        version = running.rollout.version_of(board_id)
+        return sight(self._hass, self._catalogue, member, version, running.terms.min_age)
 
     def _may_start(self, running: Running) -> bool:
         states = [self._hass.states.get(entity_id) for entity_id in running.terms.while_off]

@@ -275,3 +275,18 @@ async def test_a_name_has_one_rollout_at_a_time_and_one_in_a_window(house: House
     assert house.members["relay-1"].session is None
     other = await act(house, "rollout", entity_id=entities[1], name="day")
     assert results(other) == {"relay-1": "confirmed"}
+
+
+async def test_a_board_that_is_deleted_holds_nothing_up(house: House) -> None:
+    entities = await fleet(house, 2)
+    house.hass.states.async_set("switch.heater", "on")
+    await act(house, "rollout", response=False, entity_id=entities, only_while_off="switch.heater")
+    running = house.entry.runtime_data.rollouts.get(None)
+    board = house.boards.pop()
+    await house.hass.async_add_executor_job(board.stop)
+    house.entry.runtime_data.fleet.async_forget("relay-1")
+    house.hass.states.async_set("switch.heater", "off")
+    async with asyncio.timeout(PATIENCE):
+        report = await house.entry.runtime_data.rollouts.async_settled(running)
+    assert results(report) == {"relay-0": "confirmed", "relay-1": "no_update"}
+    assert report["boards"]["relay-1"]["reason"] == "board_unknown"
