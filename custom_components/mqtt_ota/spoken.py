@@ -25,5 +25,13 @@ def spoken_dialects(entry: ConfigEntry) -> dict[str, Dialect]:
         except (KeyError, SettingError) as err:
             _LOGGER.error("The protocol %s cannot be spoken; change its settings: %r", subentry.title, err)
             continue
+        # What the user set up takes the place of what needs no settings, where both would hear the same boards.
+        dialects = {key: other for key, other in dialects.items() if not _is_same(other, dialect)}
         dialects[dialect.key] = dialect
     return dialects
+
+
+def _is_same(built_in_one: Dialect, dialect: Dialect) -> bool:
+    """Tell whether a dialect that is built in hears just what one does that was set up."""
+    is_built_in = built_in_one.key == built_in_one.name == dialect.name
+    return is_built_in and set(built_in_one.topics()) == set(dialect.topics())
