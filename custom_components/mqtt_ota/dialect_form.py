@@ -61,6 +61,8 @@ def heard_list(texts: Texts, heard: Heard) -> str:
     if heard.ignored:
         ignored = [f"- `{code(topic)}`: {escape(cause)}" for cause, topic in heard.ignored.items()]
         parts.append([f"{texts.get('heard_ignored')}\n", *ignored])
+    if heard.without_meaning:
+        parts.append([texts.get("heard_without_meaning", topic=code(heard.without_meaning))])
     if heard.leftovers:
         topics = [f"- `{code(topic)}`" for topic in sorted(heard.leftovers)[:LINES_SHOWN]]
         parts.append([f"{texts.get('heard_leftovers')}\n", *topics])

@@ -20,7 +20,8 @@ LEFTOVERS_LIMIT: Final = 10
 class Heard:
     """What was heard: how many messages, how many of them from the broker's memory, whose, and why not.
 
-    `boards` said all that has to be known of them, `hinted` said something. `ignored` has a topic for each cause.
+    `boards` said all that has to be known of them, `hinted` said something. `ignored` has a topic for each cause;
+    `without_meaning` is a topic of messages that are well-formed and concern nobody.
     """
 
     messages: int = 0
@@ -29,6 +30,7 @@ class Heard:
     hinted: dict[str, Board] = field(default_factory=dict)
     leftovers: set[str] = field(default_factory=set)
     ignored: dict[str, str] = field(default_factory=dict)
+    without_meaning: str = ""
 
     @callback
     def async_hear(self, dialect: Dialect, known: dict[str, Board], message: Message) -> None:
@@ -38,11 +40,11 @@ class Heard:
             return
         board_id = dialect.board_id(message)
         reading = self._read(dialect, known, board_id, message)
-        if isinstance(reading, Echo):
-            return
         self.messages += 1
         self.remembered += message.retain
         match reading:
+            case Echo():
+                self.without_meaning = self.without_meaning or message.topic
             case Ignored(cause):
                 if len(self.ignored) < CAUSES_LIMIT:
                     self.ignored.setdefault(cause, message.topic)

@@ -50,6 +50,8 @@ Messages that were not understood, an example for each reason:
 - `whisper/b-4/status`: hello is no word
 - `whisper/b 6/status`: it names no valid board
 
+Some messages say nothing of what is looked for, or are commands, for example on `whisper/b-8/status`.
+
 Commands that somebody left on the broker; you are asked about them after saving:
 
 - `whisper/'command'`
@@ -305,7 +307,7 @@ async def test_what_is_heard_is_told_and_nothing_is_sent(
         ["listen", "save", "change"],
     )
     assert menu["description_placeholders"] == {
-        "messages": "11",
+        "messages": "12",
         "remembered": "1",
         "heard": HEARD,
     }
@@ -334,6 +336,16 @@ async def test_messages_of_nobody_are_counted_and_explained(hass: HomeAssistant,
     assert menu["description_placeholders"] is not None
     assert menu["description_placeholders"]["messages"] == str(CAUSES_LIMIT + 5)
     assert menu["description_placeholders"]["heard"].count("is no word") == CAUSES_LIMIT
+
+
+async def test_messages_that_concern_nobody_are_no_silence(hass: HomeAssistant, ota_entry: SetUp) -> None:
+    flow = Flow(hass, await ota_entry())
+    await flow.begin_own()
+    await flow.submit(**FORM)
+    menu = await flow.listen(("whisper/b-1/status", "echo"), ("whisper/b-2/status", "echo"))
+    assert menu["step_id"] == "heard_no_board"
+    assert menu["description_placeholders"] is not None
+    assert "for example on `whisper/b-1/status`" in menu["description_placeholders"]["heard"]
 
 
 async def test_silence_says_on_which_topics(hass: HomeAssistant, ota_entry: SetUp) -> None:
