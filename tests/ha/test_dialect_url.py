@@ -475,11 +475,18 @@ async def test_nothing_at_the_built_in_url_is_no_answer(house: House, ear: Ear) 
 
 
 @pytest.mark.parametrize("dialects", [(LATER,)])
-async def test_a_root_that_vanishes_is_offline_and_waited_for(house: House) -> None:
-    mesh = await a_mesh(house, nodes(1), later=True, url=house.feed.address("/1.1.0.bin"))
-    await house.hass.async_add_executor_job(mesh.lose_connection)
+async def test_a_root_that_vanished_is_updated_when_it_is_there_again(house: House, ear: Ear) -> None:
+    built_in = house.feed.address("/1.1.0.bin")
+    gone = await a_mesh(house, nodes(1), later=True, url=built_in)
+    house.boards.remove(gone)
+    await house.hass.async_add_executor_job(gone.stop)
     await house.until(lambda: house.members["url:1000"].availability is Availability.OFFLINE)
-    await house.until(lambda: house.members["url:1000"].availability is Availability.ONLINE)
+    await begin(house, "url:1000")
+    await house.until(lambda: session_of(house, "url:1000").state is State.WAITING)
+    assert ear.heard("/switch/cmd/1000") == []
+    mesh = await a_mesh(house, nodes(1), later=True, url=built_in)
+    assert (await ended(house, "url:1000")).state is State.CONFIRMED
+    assert mesh.nodes[0].flashes == 1
 
 
 @pytest.mark.parametrize("dialects", [(LATER,)])
