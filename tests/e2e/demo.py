@@ -1,17 +1,19 @@
 """The demonstration: one update is installed before your eyes, a second one waits for your click.
 
-`scripts/demo [--once]`; with --once, or without a terminal to wait at, it ends after the first.
+`scripts/demo [--once]`; with --once, or without a terminal to wait at, it ends after the first. With --seeds it is boards
+that are already in the field, one of each protocol, and all of them are updated.
 """
 
 import argparse
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 import sys
 
 from .harness import esphome
 from .harness.api import Json
 from .harness.house import House, open_house
 from .harness.scene import FIRST, INSTALLED, LATEST, SECOND, set_scene
+from .harness.seeds import LATEST as SEED_LATEST, Seed, add_seed, seeds
 from .runner import FailedError, run
 from .terminal import ProgressLine, say
 
@@ -37,6 +39,35 @@ async def demonstrate(*, once: bool) -> None:
         say(f"{SECOND.name} waits for its update. Ctrl-C ends everything.")
         with suppress(asyncio.CancelledError):
             await follow(house, second, SECOND.name)
+
+
+async def demonstrate_seeds(*, once: bool) -> None:
+    """Set up the protocols of boards in the field, and update one of each."""
+    say("Starting a private MQTT broker, Home Assistant, and a board of each protocol ...")
+    async with open_house() as house, AsyncExitStack() as stack:
+        entry_id = await house.set_up_integration()
+        for seed in seeds():
+            await add_seed(house, stack, entry_id, seed)
+        for seed in seeds():
+            await install_seed(house, seed)
+        say("All of them are updated, and each says no more than is known of it.")
+        if not once:
+            say(f"Look around: {house.home_assistant.url}/config/updates")
+            say(f"             user {house.login.username}, password {house.login.password}. Ctrl-C ends everything.")
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+
+async def install_seed(house: House, seed: Seed) -> None:
+    """Update one board, and say what can be known of it."""
+    entity_id = await house.update_entity(seed.member_id)
+    await house.install(entity_id)
+    attributes = (await house.api.state(entity_id) or {}).get("attributes", {})
+    verdict, installed = attributes.get("install_state"), attributes.get("installed_version")
+    known = attributes.get("version_source")
+    if (verdict, installed) != (seed.verdict, SEED_LATEST):
+        raise FailedError(f"{seed.label}: Home Assistant shows {installed}, {verdict}.")
+    say(f"{seed.label}: {installed}, {verdict}; the version is known from: {known}.")
 
 
 async def install(house: House, entity_id: str) -> None:
@@ -81,8 +112,10 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description="An update over MQTT, on real parts.")
     parser.add_argument("--once", action="store_true", help="end after the first install")
-    once = parser.parse_args().once or not sys.stdin.isatty()
-    run(demonstrate(once=once))
+    parser.add_argument("--seeds", action="store_true", help="update a board of each protocol that is in the field")
+    chosen = parser.parse_args()
+    once = chosen.once or not sys.stdin.isatty()
+    run((demonstrate_seeds if chosen.seeds else demonstrate)(once=once))
 
 
 if __name__ == "__main__":

@@ -34,9 +34,9 @@ def start(mosquitto: str, tmp_path: Path) -> Iterator[Start]:
     """Start demos whose folders are the test's own; what a failed test leaves is ended."""
     demos = []
 
-    def start_demo(**environment: str) -> subprocess.Popen[str]:
+    def start_demo(*options: str, **environment: str) -> subprocess.Popen[str]:
         demo = subprocess.Popen(
-            [sys.executable, "-u", "-m", "tests.e2e.demo", "--once"],
+            [sys.executable, "-u", "-m", "tests.e2e.demo", "--once", *options],
             cwd=ROOT,
             env={**os.environ, "MQTT_OTA_CACHE": str(tmp_path), "MOSQUITTO": mosquitto, **environment},
             stdin=subprocess.DEVNULL,
@@ -70,6 +70,16 @@ def test_installs_and_ends(start: Start, tmp_path: Path) -> None:
     assert len([line for line in said.splitlines() if "transferring" in line]) >= 3
     assert programs_of(tmp_path) == []
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".lock"]
+
+
+def test_updates_a_board_of_each_protocol_in_the_field(start: Start, tmp_path: Path) -> None:
+    demo = start("--seeds")
+    said, complaints = demo.communicate(timeout=2 * PATIENCE)
+    assert demo.returncode == 0, complaints
+    lines = [line for line in said.splitlines() if "the version is known from" in line]
+    assert [line[:2] for line in lines] == ["S1", "S2", "S3", "S4", "S5"]
+    assert "All of them are updated" in said
+    assert programs_of(tmp_path) == []
 
 
 def test_says_why_it_failed(start: Start) -> None:

@@ -21,10 +21,11 @@ class ReleaseFeed:
     images: dict[str, bytes] = field(default_factory=dict)
 
     def publish(self, version: str, image: bytes, *, chip: str, notes: str = "") -> None:
-        """Publish a version for one chip."""
-        name = f"{self.name}-{version}-{chip}.bin".lower().replace(" ", "-")
+        """Publish a version for one chip, or without one for any."""
+        name = f"{self.name} {version} {chip}".strip().lower().replace(" ", "-") + ".bin"
         self.images[name] = image
-        asset = {"url": name, "size": len(image), "sha256": hashlib.sha256(image).hexdigest(), "chip": chip}
+        asset = {"url": name, "size": len(image), "sha256": hashlib.sha256(image).hexdigest()}
+        asset |= {"chip": chip} if chip else {}
         self.versions.append({"version": version, "notes": notes, "assets": [asset]})
 
     async def serve_manifest(self, request: web.Request) -> web.Response:

@@ -62,6 +62,13 @@ class House:
         entry_id: str = created["result"]["entry_id"]
         return entry_id
 
+    async def set_up_integration(self) -> str:
+        """Set the integration up before any board was found; return its entry's id."""
+        answer = {"advanced": {"root": _DOMAIN}}
+        created = await self.api.walk("config_entries", {"handler": _DOMAIN}, answer)
+        entry_id: str = created["result"]["entry_id"]
+        return entry_id
+
     async def add_feed(self, entry_id: str, **rule: str) -> None:
         """Tell the integration about the release feed; `rule` says which boards it is for."""
         source = {"kind": "manifest", "location": self.feed.url}
