@@ -33,7 +33,7 @@ class Seed:
     board_id: str
     member_id: str
     verdict: str
-    answers: Sequence[Mapping[str, Any]] = ()
+    answers: Sequence[dict[str, Any]] = ()
     images: Mapping[str, bytes] = field(default_factory=dict)
 
 
