@@ -26,6 +26,8 @@ URL_LIMIT: Final = 150
 FORBIDDEN: Final = "%; "
 HOME_ASSISTANT: Final = "home_assistant"
 FEED: Final = "feed"
+# In seconds.
+MINUTE = 60.0
 # How long a board that runs its old build again may take to say why, in seconds.
 QUIET = 60.0
 # How long a board that was asked what it runs may take to answer, in seconds.
@@ -45,7 +47,7 @@ class TasmotaDialect(BaseDialect):
         super().__init__(key)
         self._ear = Ear(key, settings, filters)
         self._spots = self._ear.spots
-        self._patience = settings["minutes"] * 60.0
+        self._patience = settings["minutes"] * MINUTE
         self._from_feed = settings["source"] == FEED
 
     def topics(self) -> tuple[tuple[str, int], ...]:

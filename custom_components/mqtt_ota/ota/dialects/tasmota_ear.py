@@ -35,9 +35,12 @@ class Ear:
         return self._config.fullmatch(message.topic) is not None
 
     def topics(self) -> tuple[tuple[str, int], ...]:
-        """Return the topic filters to subscribe, each with its QoS; who is there comes first."""
+        """Return the topic filters to subscribe, each with its QoS.
+
+        Who is there comes last: whoever is heard of is asked at once, and the answers must be heard by then.
+        """
         heard = (f"{one}/{word}" for word in _WORDS for one in self._filters)
-        return ((f"{self._discovery}/+/config", 1), *((topic, 1) for topic in heard))
+        return (*((topic, 1) for topic in heard), (f"{self._discovery}/+/config", 1))
 
     def board_id(self, message: Message) -> str | None:
         """Return which board a message is from, by its MAC; None when it names no valid one."""
