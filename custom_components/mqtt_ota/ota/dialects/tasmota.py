@@ -100,28 +100,11 @@ class TasmotaDialect(BaseDialect):
     def tick(self, session: Session, board: Board, now: float) -> list[Effect]:
         """Ask a board that is overdue what it runs, and give up where it does not say."""
         spot = self._spot(session, board)
-        waits = QUIET if session.memo.get("back") else self._patience
-        match session.state:
-            case State.OFFERED if session.memo.get("sent") and not session.memo.get("late"):
-                # It may be on its way: a second command would let it begin anew.
-                session.memo["late"] = True
-                session.offer(now, patience=self._patience if self._from_feed else QUIET)
-            case State.OFFERED if session.memo.get("sent"):
-                return self.silent(session, board, now)
-            case State.TRANSFERRING if now < session.changed + waits:
-                session.wake_at = session.changed + waits
-            case State.TRANSFERRING if spot is not None and not session.memo.get("asked"):
-                session.memo["asked"] = True
-                session.offer(now, patience=ANSWER)
-                return [spot.command("Status", "2")]
-            case State.REBOOTING if spot is not None and not session.attempts and not session.came_back_old:
-                session.offer(now, patience=LATE)
-                return [spot.command("Status", "2")]
-            case State.REBOOTING | State.TRANSFERRING if session.memo.get("rescue"):
-                session.fail(Reason.BOARD_FAILED, now, session.memo["rescue"])
-            case _:
-                return super().tick(session, board, now)
-        return [StopBlocks()]
+        effects = self._overdue(session, board, spot, now)
+        if spot is None or session.is_active:
+            return effects
+        # Whoever is there after all says whether it has the address of this update still, and gets its own back.
+        return [*effects, spot.command("Status", "1")]
 
     def silent(self, session: Session, board: Board, now: float) -> list[Effect]:
         """End the session of a board that was told to fetch, and said no more."""
@@ -154,6 +137,30 @@ class TasmotaDialect(BaseDialect):
         if spot is None or "told" not in session.memo or session.memo.get("sent"):
             return [StopBlocks()]
         return [StopBlocks(), spot.restored()]
+
+    def _overdue(self, session: Session, board: Board, spot: Spot | None, now: float) -> list[Effect]:
+        waits = QUIET if session.memo.get("back") else self._patience
+        match session.state:
+            case State.OFFERED if session.memo.get("sent") and not session.memo.get("late"):
+                # It may be on its way: a second command would let it begin anew.
+                session.memo["late"] = True
+                session.offer(now, patience=self._patience if self._from_feed else QUIET)
+            case State.OFFERED if session.memo.get("sent"):
+                return self.silent(session, board, now)
+            case State.TRANSFERRING if now < session.changed + waits:
+                session.wake_at = session.changed + waits
+            case State.TRANSFERRING if spot is not None and not session.memo.get("asked"):
+                session.memo["asked"] = True
+                session.offer(now, patience=ANSWER)
+                return [spot.command("Status", "2")]
+            case State.REBOOTING if spot is not None and not session.attempts and not session.came_back_old:
+                session.offer(now, patience=LATE)
+                return [spot.command("Status", "2")]
+            case State.REBOOTING | State.TRANSFERRING if session.memo.get("rescue"):
+                session.fail(Reason.BOARD_FAILED, now, session.memo["rescue"])
+            case _:
+                return super().tick(session, board, now)
+        return [StopBlocks()]
 
     def _spot(self, session: Session, board: Board) -> Spot | None:
         """Return where a board is spoken to; its next address is then this session's matter."""
@@ -193,7 +200,9 @@ class TasmotaDialect(BaseDialect):
             memo["sent"] = True
             session.alive(State.OFFERED, now)
             return [spot.command("Upgrade", "1")]
-        if "told" not in memo or url == memo["former"] or is_ours(url):
+        told = memo.get("told", "")
+        is_older = url == memo["former"] or (is_ours(url) and not told.startswith(url))
+        if not told or is_older:
             return []
         session.fail(Reason.BOARD_REFUSED, now, url)
         return [StopBlocks(), spot.restored()]

@@ -13,7 +13,8 @@ from .tasmota_words import CONFIG_LIMIT, ESP8266, Place, is_heard, read_config, 
 
 # Whoever did not announce itself, or shares its topics.
 _NOBODY: Final = "nobody"
-_WORDS: Final = ("LWT", "STATUS1", "STATUS2", "RESULT", "OTAURL", "UPGRADE", "Upgrade")
+_WORDS: Final = ("LWT", "STATUS1", "STATUS2", "RESULT", "OTAURL", "UPGRADE")
+_UPGRADE: Final = "Upgrade"
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{12}")
 
 
@@ -37,10 +38,12 @@ class Ear:
     def topics(self) -> tuple[tuple[str, int], ...]:
         """Return the topic filters to subscribe, each with its QoS.
 
-        Who is there comes last: whoever is heard of is asked at once, and the answers must be heard by then.
+        Who is there comes after the answers: whoever is heard of is asked at once, and must be heard by then. A command
+        that somebody retained means something once it is known whose it is.
         """
-        heard = (f"{one}/{word}" for word in _WORDS for one in self._filters)
-        return (*((topic, 1) for topic in heard), (f"{self._discovery}/+/config", 1))
+        heard = [(f"{one}/{word}", 1) for word in _WORDS for one in self._filters]
+        commands = [(f"{one}/{_UPGRADE}", 1) for one in self._filters]
+        return (*heard, (f"{self._discovery}/+/config", 1), *commands)
 
     def board_id(self, message: Message) -> str | None:
         """Return which board a message is from, by its MAC; None when it names no valid one."""
@@ -60,7 +63,7 @@ class Ear:
             spot = self.spots.of(board_id)
             if spot is None or known is None:
                 return Echo()
-            if word == "Upgrade":
+            if word == _UPGRADE:
                 # A command: only one that somebody retained concerns anybody.
                 return Leftover(message.topic) if message.retain and topic == spot.place.commands else Echo()
             if message.retain:
