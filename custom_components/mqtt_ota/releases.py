@@ -25,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 GITHUB_API = "https://api.github.com"
 INTERVAL: Final = timedelta(hours=6)
 _JITTER: Final = 0.1
+# How many releases are read of a repository, and of one whose releases have so many files that this is too much.
+_PER_PAGE: Final = (30, 8)
 # GitHub allows 60 requests an hour; a fleet that is told to look for updates asks once.
 _COOLDOWN: Final = 60.0
 _FIRST_RETRY: Final = 300.0
@@ -187,7 +189,8 @@ def _source(hass: HomeAssistant, data: Mapping[str, Any]) -> Source:
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
     if token := data.get("github_token"):
         headers["Authorization"] = f"Bearer {token}"
-    return WebFeed(hass, kind, f"{GITHUB_API}/repos/{repository[1]}/releases?per_page=30", headers)
+    pages = [f"{GITHUB_API}/repos/{repository[1]}/releases?per_page={count}" for count in _PER_PAGE]
+    return WebFeed(hass, kind, pages[0], headers, smaller=pages[1])
 
 
 def _update_failed(err: OtaError, wait: float) -> UpdateFailed:

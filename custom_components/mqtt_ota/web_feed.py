@@ -42,16 +42,36 @@ class FeedRefused(OtaError):
 class WebFeed:
     """One URL, and what the server told of its version the last time."""
 
-    def __init__(self, hass: HomeAssistant, kind: str, url: str, headers: Mapping[str, str] | None = None) -> None:
-        """Fetch nothing yet; `kind` is the feed's format, `headers` go to the feed and never to its assets."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        kind: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        smaller: str = "",
+    ) -> None:
+        """Fetch nothing yet; `kind` is the feed's format, `headers` go to the feed and never to its assets.
+
+        `smaller` is the URL of less of the same, for when this is too much.
+        """
         self._hass = hass
         self._location = url
+        self._smaller = smaller
         self._kind = kind
         self._headers = dict(headers or {})
         self._validators: dict[str, str] = {}
 
     async def async_load(self) -> tuple[Release, ...] | None:
         """Return the feed's releases, None when they are the same as the last time."""
+        try:
+            return await self._async_load()
+        except OtaError as err:
+            if err.reason is not Reason.FEED_TOO_LARGE or not self._smaller:
+                raise
+        self._location, self._smaller, self._validators = self._smaller, "", {}
+        return await self._async_load()
+
+    async def _async_load(self) -> tuple[Release, ...] | None:
         url = _web_url(self._location)
         async with self._answer(url, FEED_TIMEOUT, self._headers | self._validators) as response:
             if self._validators and response.status == HTTPStatus.NOT_MODIFIED:

@@ -710,3 +710,18 @@ async def test_unloading_ends_a_download(
     await entry._async_process_on_unload(hass)
 
     assert (await reason_of(waiting)).reason is Reason.CANCELLED
+
+
+async def test_a_repository_whose_releases_have_too_many_files_is_read_in_a_smaller_page(
+    hass: HomeAssistant, github: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github["/all"] = Page(b" " * 3000 + github_releases(github), content_type="application/json")
+    monkeypatch.setattr(web_feed, "MAX_FEED_SIZE", 3000)
+    feed = web_feed.WebFeed(hass, "github", github.address("/all"), smaller=github.address(REPO))
+    for _ in range(2):
+        releases = await feed.async_load()
+        assert releases is not None
+        assert [release.version for release in releases] == ["v1.1.0"]
+    assert (github.count("/all"), github.count(REPO)) == (1, 2)
+    github[REPO] = github["/all"]
+    assert (await reason_of(feed.async_load())).reason is Reason.FEED_TOO_LARGE

@@ -7,6 +7,7 @@ import pytest
 
 from custom_components.mqtt_ota.ota.errors import OtaError, Reason
 from custom_components.mqtt_ota.ota.feeds import parse
+from custom_components.mqtt_ota.ota.feeds.github import MAX_FILES
 from custom_components.mqtt_ota.ota.release import Asset, Release
 
 BASE = "https://api.feed.test/repos/some/relay/releases"
@@ -87,9 +88,10 @@ def test_a_file_whose_upload_has_not_ended_is_not_there() -> None:
 
 
 def test_of_many_files_the_images_are_kept() -> None:
-    others = [FILE | {"name": f"notes-{number}.txt"} for number in range(120)]
-    assets = read([RELEASE | {"assets": [*others, FILE]}])[0].assets
-    assert len(assets) == 100
+    others = [FILE | {"name": f"notes-{number}.txt"} for number in range(MAX_FILES + 20)]
+    factory = FILE | {"name": "relay-esp32c3.factory.bin"}
+    assets = read([RELEASE | {"assets": [*others, factory, FILE]}])[0].assets
+    assert len(assets) == MAX_FILES
     assert [asset.name for asset in assets[:2]] == ["relay-esp32c3.bin", "notes-0.txt"]
 
 

@@ -5,9 +5,13 @@ Drafts are never read. A file whose upload has not ended is not there yet.
 
 import re
 
+from ..asset_name import is_application
 from ..release import Asset, Release
 from ..signature import U32_MAX
-from .document import FILE_NAME, MAX_ASSETS, MAX_ENTRIES, SHA256, VERSION, Place, read_releases
+from .document import FILE_NAME, MAX_ENTRIES, SHA256, VERSION, Place, read_releases
+
+# Tasmota attaches more than two hundred: each build for itself, as a factory image and compressed.
+MAX_FILES = 500
 
 _DIGEST = re.compile(r"[a-z0-9]{1,16}:[0-9A-Fa-f]{1,256}")
 
@@ -29,7 +33,7 @@ def _read_release(place: Place, base_url: str) -> Release | None:
     uploaded = [item for item in place["assets"].required().items(MAX_ENTRIES) if _is_uploaded(item)]
     assets = [_read_asset(item, base_url) for item in uploaded]
     # Images first, so that the bound cuts what is least likely to be one.
-    assets.sort(key=lambda asset: not asset.name.endswith(".bin"))
+    assets.sort(key=lambda asset: not (asset.name.endswith(".bin") and is_application(asset.name)))
     return Release(
         version=place["tag_name"].required().matched(VERSION),
         title=place["name"].title(),
@@ -37,7 +41,7 @@ def _read_release(place: Place, base_url: str) -> Release | None:
         url=place["html_url"].link(base_url),
         published=place["published_at"].moment(),
         prerelease=place["prerelease"].flag(),
-        assets=tuple(assets[:MAX_ASSETS]),
+        assets=tuple(assets[:MAX_FILES]),
     )
 
 
