@@ -124,8 +124,9 @@ async def test_a_board_is_updated_and_has_its_own_address_back(house: House, one
     assert (state.attributes["installed_version"], state.attributes["latest_version"]) == ("15.4.0", "v15.5.0")
     await house.install(PLUG)
     assert (board.runs, installed(house), board.upgrades) == (NEW, "15.5.0", 1)
-    assert house.members[PLUG].session is not None
-    assert house.members[PLUG].session.state is State.CONFIRMED
+    session = house.members[PLUG].session
+    assert session is not None
+    assert session.state is State.CONFIRMED
     await has_its_address_back(house, board)
 
 
@@ -418,7 +419,7 @@ async def test_the_update_stands_on_the_device_that_the_tasmota_integration_has(
     assert entry.device_id == device.id
     assert not dr.async_entries_for_config_entry(devices, house.entry.entry_id)
     kept = devices.async_get(device.id)
-    assert kept is not None
+    assert isinstance(kept, dr.DeviceEntry)
     assert (kept.name, kept.model, kept.sw_version, kept.config_entry_id) == (
         *("My plug", "Theirs", "theirs"),
         other.entry_id,

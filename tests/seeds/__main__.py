@@ -18,6 +18,7 @@ from .mesh import Mesh, Node
 from .settings import Settings
 from .single_message import SingleMessageBoard
 from .socket_pull import SocketPullBoard
+from .tasmota import TasmotaBoard
 from .url import UrlBoard
 
 type MakeBoard = Callable[[Settings, Faults, Callable[[Event], None]], Device]
@@ -35,6 +36,7 @@ KINDS: dict[str, tuple[str, MakeBoard]] = {
     "url": ("ESP32_DEMO", partial(UrlBoard, quiet_time=5.0)),
     "mesh": ("domator", _mesh),
     "socket_pull": ("24_0a_c4_11_22_33", SocketPullBoard),
+    "tasmota": ("tasmota_D3E4F5", partial(TasmotaBoard, announce_delay=10.0, restart_delay=2.0)),
     "single_message": ("sming-demo", partial(SingleMessageBoard, restart_delay=1.0)),
 }
 

@@ -190,15 +190,26 @@ class TasmotaBoard(Device):
                 return "Server Did Not Report Size"
             if not update.begin(download.length):
                 return "Not Enough space"
-            left = download.length
-            while left and (piece := download.read(min(_PIECE, left), _GLANCE)) != b"":
-                self._check_power()
-                if self.faults.slow:
-                    self._pause(self.faults.slow)
-                left -= update.write(piece or b"")
-            return "HTTP error: connection lost" if left else "" if update.end() else "Update error: Wrong Magic Byte"
+            return self._fill(download, download.length, update)
         finally:
             download.close()
+
+    def _fill(self, download: Download, left: int, update: Update) -> str:
+        heard_at = time.monotonic()
+        while left and (piece := download.read(min(_PIECE, left), _GLANCE)) != b"":
+            self._check_power()
+            if self.faults.slow:
+                self._pause(self.faults.slow)
+            if piece is None and time.monotonic() > heard_at + _TIMEOUT:
+                break
+            if piece is not None:
+                heard_at = time.monotonic()
+                if update.write(piece) < len(piece):
+                    return "Update error: Wrong Magic Byte"
+                left -= len(piece)
+        if left:
+            return "HTTP error: connection lost"
+        return "" if update.end() else "Update error: Could Not Activate The Firmware"
 
     def _say_verdict(self) -> None:
         verdict, self._verdict = self._verdict, ""
