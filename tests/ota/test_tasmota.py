@@ -80,7 +80,7 @@ def address(url: str) -> Message:
     return message("stat/plug/STATUS1", StatusPRM={"OtaUrl": url})
 
 
-def result(**fields: str) -> Message:
+def result(**fields: Any) -> Message:
     return message("stat/plug/RESULT", **fields)
 
 
@@ -429,7 +429,7 @@ def test_an_update_asks_for_the_old_address_tells_the_new_one_and_begins_once_it
     assert dialect.fetched(session, BOARD, 1000, 4.0) == []
     assert dialect.presence(session, BOARD, Availability.ONLINE, 5.0) == list(reversed(QUESTIONS))
     session.announced(replace(BOARD, version="15.5.0"), 6.0, live=True)
-    assert session.state is State.CONFIRMED
+    assert session.verified
     assert dialect.read(address(OURS), BOARD) == Hint(BOARD, (GIVEN_BACK,))
     assert dialect.read(address(OFFICIAL), BOARD) == Echo()
 
