@@ -18,6 +18,7 @@ from .member import Member
 from .ota.errors import OtaError
 from .ota.rollout import Rollout
 from .ota.rollout_plan import Policy, Wave
+from .reason_words import reason_in_words
 from .running_rollout import Running, Terms
 from .runtime import MqttOtaConfigEntry, Runtime
 from .targets import members_meant
@@ -127,11 +128,10 @@ def _until(clock: time | None) -> float | None:
     if clock is None:
         return None
     now = dt_util.now()
-    for day in (now.date(), now.date() + timedelta(days=1)):
-        moment = datetime.combine(day, clock, tzinfo=now.tzinfo)
-        if moment.timestamp() > now.timestamp():
-            return moment.timestamp()
-    raise AssertionError("the day after tomorrow comes later")
+    today, tomorrow = (datetime.combine(now.date() + timedelta(days=days), clock, tzinfo=now.tzinfo) for days in (0, 1))
+    # An hour that comes twice, as the clock is set back, is not over after the first time.
+    moments = (moment.timestamp() for moment in (today, today.replace(fold=1), tomorrow))
+    return next(moment for moment in moments if moment > now.timestamp())
 
 
 async def _async_get_rollout(call: ServiceCall) -> ServiceResponse:
@@ -170,8 +170,16 @@ def _report(hass: HomeAssistant, runtime: Runtime, running: Running) -> dict[str
     """Return what became of each board so far, with how a person finds it."""
     report = running.report()
     members: dict[str, Member] = runtime.fleet.members
-    boards = {key: described(hass, members.get(key), one) for key, one in report["boards"].items()}
+    boards = {key: _described(hass, members.get(key), one) for key, one in report["boards"].items()}
     return {**report, "boards": boards}
+
+
+def _described(hass: HomeAssistant, member: Member | None, one: dict[str, Any]) -> dict[str, Any]:
+    """Return what became of a board with how a person finds it, and why in words."""
+    known = {} if member is None else {"board": member.name, "chip": member.board.chip}
+    known |= {"version": one["version"], "installed": one["from_version"]}
+    told = {key: value for key, value in known.items() if value}
+    return described(hass, member, {**one, "why": reason_in_words(hass, one["reason"], **told)})
 
 
 def _refused(err: OtaError) -> ServiceValidationError:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import STATE_OFF
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
@@ -67,6 +68,8 @@ class Rollouts:
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: set[Callable[[], None]] = set()
         self._unlisten: Callable[[], None] = lambda: None
+        self._unlisten_start: Callable[[], None] = lambda: None
+        self._started = False
         self._closed = False
         self.all: dict[str, Running] = {}
 
@@ -80,11 +83,13 @@ class Rollouts:
                 continue
             self.all[running.rollout.id] = running
         self._unlisten = self._sessions.async_listen(self._stepped)
-        self._looks.async_request()
+        # Before that nobody could hear how a rollout goes, and entities that hold it up are not there yet.
+        self._unlisten_start = async_at_started(self._hass, self._begin_to_look)
 
     async def async_stop(self) -> None:
         """Decide nothing more; who waits for an end learns how far it came."""
         self._closed = True
+        self._unlisten_start()
         self._unlisten()
         self._looks.async_cancel()
         if self._timer is not None:
@@ -168,16 +173,22 @@ class Rollouts:
         return next((one for one in named if one.is_live or one.terms.until == terms.until is not None), None)
 
     @callback
+    def _begin_to_look(self, _hass: HomeAssistant) -> None:
+        self._started = True
+        self._looks.async_request()
+
+    @callback
     def _stepped(self, _member: Member, _session: Session, _step: Step) -> None:
         # Not at once: others are still to be told of this step, and nothing may begin before that.
         self._hass.loop.call_soon(self._looks.async_request)
 
     def _look(self) -> None:
         """Look at every board of every live rollout, and do what is decided."""
-        if self._closed:
+        if self._closed or not self._started:
             return
         now, wake_at = _now(), None
-        for running in [running for running in self.all.values() if running.is_live]:
+        # One that a user cancelled is over at once, and still has armed installs to call off.
+        for running in [one for one in self.all.values() if one.is_live or not one.settled.is_set()]:
             next_look = self._step(running, now)
             wake_at = next_look if wake_at is None else min(wake_at, next_look or wake_at)
         if self._timer is not None:
@@ -192,7 +203,6 @@ class Rollouts:
         rollout = running.rollout
         if running.terms.until is not None and now >= running.terms.until and rollout.status is Status.RUNNING:
             rollout.cancel(now, Reason.WINDOW_CLOSED)
-            self._changed(running)
         decision = rollout.step(self._sights(running), now, may_start=self._may_start(running))
         for board_id in decision.withdraw:
             self._sessions.async_cancel(self._fleet.members[board_id])
@@ -200,7 +210,7 @@ class Rollouts:
             self._entry.async_create_background_task(
                 self._hass, self._async_install(running, start), f"rollout {rollout.id}: {start.board_id}"
             )
-        if decision.status is not None:
+        if running.told != running.standing:
             self._changed(running)
         if not running.is_live or rollout.status is Status.PAUSED:
             running.settled.set()
@@ -240,10 +250,12 @@ class Rollouts:
         self._looks.async_request()
 
     def _changed(self, running: Running) -> None:
-        """Tell that a rollout has another status."""
+        """Tell that a rollout goes another way; its status is an event only when it is news."""
         report = running.report()
         _LOGGER.info("The rollout %s is %s %s", running.rollout.id, report["status"], report["cause"] or "")
-        self._hass.bus.async_fire(EVENT_ROLLOUT, report)
+        if running.told != running.standing:
+            running.told = running.standing
+            self._hass.bus.async_fire(EVENT_ROLLOUT, report)
         for listener in tuple(self._listeners):
             listener()
 

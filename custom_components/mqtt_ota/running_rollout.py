@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 from .ota.rollout import Rollout, Status
+from .ota.rollout_gate import Cause
 
 _OVER: Final = frozenset({Status.FINISHED, Status.CANCELLED})
+
+type Standing = tuple[Status, Cause | None, bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +30,20 @@ class Terms:
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """A rollout and its terms; `settled` is set while nothing more comes of it by itself: it is over or paused."""
+    """A rollout and its terms; `settled` is set while nothing more comes of it by itself: it is over or paused.
+
+    `told` is where it stood when that was last told to others.
+    """
 
     rollout: Rollout
     terms: Terms
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+    told: Standing | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """Return what is news to others when it changes; one that was cancelled ends when its last install does."""
+        return self.rollout.status, self.rollout.cause, self.is_live
 
     @property
     def is_live(self) -> bool:
@@ -64,6 +76,7 @@ class Running:
                 min_age=float(terms["min_age"]),
             ),
         )
+        running.told = running.standing
         if not running.is_live or running.rollout.status is Status.PAUSED:
             running.settled.set()
         return running

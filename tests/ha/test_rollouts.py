@@ -2,16 +2,19 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockUser, async_capture_events
 
 from custom_components.mqtt_ota import rollouts as rollouts_module
 from custom_components.mqtt_ota.const import DOMAIN
+from custom_components.mqtt_ota.rollout_actions import _until
 from custom_components.mqtt_ota.rollouts import EVENT_ROLLOUT
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+from homeassistant.core import Context, CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.util import dt as dt_util
 from tests.board.faults import Faults
@@ -124,6 +127,68 @@ async def test_a_window_that_closes_lets_what_runs_finish_and_starts_nothing(hou
     assert results(report) == {"relay-0": "confirmed", "relay-1": "cancelled", "relay-2": "cancelled"}
     assert report["boards"]["relay-1"]["reason"] == "window_closed"
     assert all(house.members[name].session is None for name in ("relay-1", "relay-2"))
+
+
+async def test_a_rollout_that_is_cancelled_is_told_once_more_when_its_last_install_is_over(house: House) -> None:
+    entities = await fleet(house, 2, board_0=Faults(lose=2))
+    events = async_capture_events(house.hass, EVENT_ROLLOUT)
+    await act(house, "rollout", response=False, entity_id=entities, at_once=1)
+    await house.until(lambda: house.members["relay-0"].session is not None)
+    await act(house, "cancel_rollout")
+    await house.until(lambda: len(events) == 3)
+    told = [(event.data["status"], results(event.data)) for event in events[1:]]
+    assert told == [
+        ("cancelled", {"relay-0": "installing", "relay-1": "cancelled"}),
+        ("cancelled", {"relay-0": "confirmed", "relay-1": "cancelled"}),
+    ]
+
+
+async def test_cancelling_calls_off_the_updates_of_boards_that_are_away(house: House) -> None:
+    entities = await fleet(house, 1)
+    await house.switch_off(house.boards[0], "relay-0")
+    events = async_capture_events(house.hass, EVENT_ROLLOUT)
+    waiting = house.hass.async_create_task(act(house, "rollout", entity_id=entities))
+    running = house.entry.runtime_data.rollouts.get
+    await house.until(lambda: house.members["relay-0"].session is not None)
+    await house.until(lambda: house.members["relay-0"].session.state == "waiting")
+    await house.until(lambda: running(None).rollout.parts["relay-0"].state == "waiting")
+    await act(house, "cancel_rollout")
+    assert house.members["relay-0"].session.state == "cancelled"
+    assert results(await waiting) == {"relay-0": "cancelled"}
+    assert [event.data["status"] for event in events] == ["running", "cancelled"]
+
+
+async def test_nothing_is_decided_before_home_assistant_has_started(house: House) -> None:
+    entities = await fleet(house, 1)
+    house.hass.set_state(CoreState.starting)
+    await house.reload()
+    await act(house, "rollout", response=False, entity_id=entities)
+    running = house.entry.runtime_data.rollouts.get(None)
+    assert running.rollout.looked is None
+    house.hass.set_state(CoreState.running)
+    house.hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    async with asyncio.timeout(PATIENCE):
+        report = await house.entry.runtime_data.rollouts.async_settled(running)
+    assert results(report) == {"relay-0": "confirmed"}
+
+
+@pytest.mark.parametrize(
+    ("now", "clock", "until"),
+    [
+        ("2026-10-24T22:30:00+00:00", "05:00", "2026-10-25T04:00:00+00:00"),
+        ("2026-10-25T00:10:00+00:00", "02:30", "2026-10-25T00:30:00+00:00"),
+        ("2026-10-25T01:10:00+00:00", "02:30", "2026-10-25T01:30:00+00:00"),
+        ("2026-03-28T22:30:00+00:00", "05:00", "2026-03-29T03:00:00+00:00"),
+        ("2026-03-29T00:30:00+00:00", "02:30", "2026-03-29T01:30:00+00:00"),
+        ("2026-07-01T03:00:00+00:00", "05:00", "2026-07-02T03:00:00+00:00"),
+    ],
+)
+async def test_a_window_ends_by_the_clock_on_the_wall(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, now: str, clock: str, until: str
+) -> None:
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    freezer.move_to(now)
+    assert _until(time.fromisoformat(clock)) == datetime.fromisoformat(until).timestamp()
 
 
 async def test_a_board_is_in_one_rollout_at_a_time(house: House) -> None:
