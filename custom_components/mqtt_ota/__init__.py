@@ -40,14 +40,17 @@ from .leftover_issues import RETAINED_COMMAND
 from .member import Member
 from .ota.board import Transport
 from .rollout_actions import async_register_rollout_actions
+from .rollout_issues import ROLLOUT_PAUSED
 from .rollouts import Rollouts, async_remove_rollouts
 from .runtime import MqttOtaConfigEntry, Runtime
 from .sessions import Sessions
 from .spoken import spoken_dialects
+from .step_events import async_fire_steps
+from .verdict_issues import NEVER_RETURNED, ROLLED_BACK
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
-PLATFORMS = [Platform.UPDATE]
-ISSUES = (FEED_PROPOSED, RETAINED_COMMAND, SHARED_TRIGGER)
+PLATFORMS = [Platform.EVENT, Platform.SENSOR, Platform.UPDATE]
+ISSUES = (FEED_PROPOSED, RETAINED_COMMAND, SHARED_TRIGGER, ROLLED_BACK, NEVER_RETURNED, ROLLOUT_PAUSED)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -67,6 +70,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MqttOtaConfigEntry) -> b
     entry.async_on_unload(runtime.downloads.async_close)
     runtime.catalogue.async_start()
     _remove_devices(hass, entry, await runtime.fleet.async_restore())
+    entry.async_on_unload(async_fire_steps(hass, runtime.sessions))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await runtime.fleet.async_start()
     # At the end of Home Assistant entries are not unloaded, and MQTT goes early.

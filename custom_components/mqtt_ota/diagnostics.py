@@ -9,7 +9,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 
 from .const import CONF_BASE_URL, DOMAIN, SUBENTRY_DIALECT, SUBENTRY_FIRMWARE
 from .first_look import CONF_GITHUB_TOKEN, CONF_LOCATION
-from .runtime import MqttOtaConfigEntry
+from .runtime import MqttOtaConfigEntry, Runtime
 from .web_feed import shown
 
 # A board's signature, digest and keys are public.
@@ -37,6 +37,8 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: MqttOta
             for product, feed in runtime.catalogue.feeds
         ],
         "boards": [_redacted_board(board) for board in runtime.fleet.records()],
+        "queue": {"running": runtime.sessions.queue.running, "waiting": _waiting(runtime)},
+        "rollouts": [running.stored() for running in runtime.rollouts.all.values()],
         "dialects": [
             async_redact_data(dict(subentry.data), _SECRET)
             for subentry in entry.subentries.values()
@@ -71,7 +73,33 @@ def _redacted(firmware: Mapping[str, Any]) -> dict[str, Any]:
     return async_redact_data({**firmware, CONF_LOCATION: shown(firmware[CONF_LOCATION])}, _SECRET)
 
 
+def _waiting(runtime: Runtime) -> dict[str, Any]:
+    """Return what each update waits for that has not begun, the next one first."""
+    queue = runtime.sessions.queue
+    waiting = [(queue.place(member), member) for member in runtime.fleet.members.values() if queue.waits_for(member)]
+    # Who waits for a board that is away has no place.
+    waiting.sort(key=lambda item: item[0] or len(waiting) + 1)
+    return {member.id: queue.waits_for(member) for _, member in waiting}
+
+
 def _redacted_board(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a board without its MAC, and without what may be secret in the address of its feed."""
-    board = record["board"]
-    return async_redact_data({**record, "board": {**board, "feed": shown(board["feed"])}}, _SECRET)
+    """Return a board without its MAC, and without what may be secret in addresses."""
+    board, session = record["board"], record["session"]
+    told = {
+        **record,
+        "board": {**board, "feed": shown(board["feed"])},
+        "session": None if session is None else _redacted_session(session),
+        "history": [_redacted_session(one) for one in record["history"]],
+    }
+    return async_redact_data(told, _SECRET)
+
+
+def _redacted_session(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session without the addresses that let whoever knows them fetch its image."""
+    target, memo = session["target"], session["memo"]
+    addresses = {key for key, value in memo.items() if isinstance(value, str) and "://" in value}
+    return {
+        **session,
+        "target": {**target, "url": shown(target.get("url", ""))},
+        "memo": async_redact_data(memo, addresses),
+    }

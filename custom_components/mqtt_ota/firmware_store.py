@@ -120,6 +120,10 @@ class FirmwareStore:
         """Return an image's bytes; a damaged one is removed, and unreadable."""
         return await self._hass.async_add_executor_job(self._read, sha256)
 
+    async def async_usage(self) -> tuple[int, int]:
+        """Return how many images are here, and how many bytes they take."""
+        return await self._hass.async_add_executor_job(self._usage)
+
     async def async_prune(self) -> None:
         """Remove the images that no session needs, but for those used last."""
         async with self._changing:
@@ -201,6 +205,14 @@ class FirmwareStore:
         for path in images[self._keep :]:
             if path.stem not in pinned:
                 self._remove(path)
+
+    def _usage(self) -> tuple[int, int]:
+        try:
+            sizes = [path.stat().st_size for path in self._folder.glob(f"*{_SUFFIX}")]
+        except OSError as err:
+            _LOGGER.warning("The stored images cannot be counted: %s", err)
+            return 0, 0
+        return len(sizes), sum(sizes)
 
     def _remove_all(self) -> None:
         """Delete the store's folder, as far as that can be done."""

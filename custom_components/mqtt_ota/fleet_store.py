@@ -67,6 +67,7 @@ class FleetStore:
             "installed": None if installed is None else asdict(installed),
             "board": board,
             "availability": member.availability,
+            "heard": member.heard,
             "session": None if member.session is None else member.session.stored(now),
             "history": member.history,
         }
@@ -87,6 +88,7 @@ def _restored(record: dict[str, Any], now: float) -> Member:
         availability=Availability(record["availability"]),
         session=None if session is None else Session.restored(session, now),
         installed=None if installed is None else Installed(**installed),
+        heard=None if record.get("heard") is None else float(record["heard"]),
         history=list(record.get("history", ())),
         former={(dialect, board_id) for dialect, board_id in record.get("former", ())},
     )

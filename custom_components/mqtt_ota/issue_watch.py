@@ -10,7 +10,7 @@ from homeassistant.helpers import device_registry as dr, issue_registry as ir
 
 from .const import DOMAIN
 from .member import Member
-from .ota.board import Board
+from .ota.board import Availability, Board
 from .runtime import MqttOtaConfigEntry, Runtime
 from .throttle import Throttle
 
@@ -83,12 +83,14 @@ class IssueWatch:
         self._runtime = entry.runtime_data
         self._kinds = kinds
         self._reviews = Throttle(hass.loop, REVIEW_INTERVAL, self._review)
-        self._boards: dict[str, Board] = {}
+        self._known: dict[str, tuple[Board, Availability]] = {}
         self._unsubscribes: dict[str, Callable[[], None]] = {}
         fleet = self._runtime.fleet
         self._closes = (
             fleet.async_on_join(self._joined),
             fleet.async_on_leftovers(self._reviews.async_request),
+            self._runtime.sessions.async_listen(lambda *_: self._reviews.async_request()),
+            self._runtime.rollouts.async_listen(self._reviews.async_request),
             hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._left, event_filter=_is_removal),
         )
         entry.async_on_unload(self._close)
@@ -111,8 +113,9 @@ class IssueWatch:
     @callback
     def _changed(self, member: Member) -> None:
         # Progress is no news here: a board that announces the same is the same object.
-        if self._boards.get(member.id) is not member.board:
-            self._boards[member.id] = member.board
+        known = self._known.get(member.id)
+        if known is None or known[0] is not member.board or known[1] is not member.availability:
+            self._known[member.id] = member.board, member.availability
             self._reviews.async_request()
 
     @callback

@@ -1,5 +1,6 @@
 """Answering what the integration asks: nothing is done before the user's yes."""
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
@@ -7,6 +8,7 @@ from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.const import CONF_NAME
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, SUBENTRY_FIRMWARE
 from .feed_proposals import Proposal, proposals
@@ -14,14 +16,19 @@ from .first_look import CONF_CHANNEL, async_recognise
 from .forms import vol
 from .leftover_issues import ISSUE as RETAINED_COMMAND, leftover_placeholders, leftovers
 from .ota.errors import OtaError
+from .ota.rollout import Rollout
+from .rollout_issues import ISSUE as ROLLOUT_PAUSED, paused, paused_placeholders
+from .rollout_words import cause_in_words
 from .runtime import MqttOtaConfigEntry
+from .texts import async_texts
 
 
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Return the flow that settles an issue."""
-    return RetainedCommandFlow() if issue_id.startswith(f"{RETAINED_COMMAND}_") else ProposedFeedFlow()
+    flows: dict[str, type[RepairsFlow]] = {RETAINED_COMMAND: RetainedCommandFlow, ROLLOUT_PAUSED: PausedRolloutFlow}
+    return next((flow for key, flow in flows.items() if issue_id.startswith(f"{key}_")), ProposedFeedFlow)()
 
 
 class ProposedFeedFlow(RepairsFlow):
@@ -90,6 +97,45 @@ class RetainedCommandFlow(RepairsFlow):
             errors=errors,
             description_placeholders=leftover_placeholders(entry.runtime_data, topic),
         )
+
+
+class PausedRolloutFlow(RepairsFlow):
+    """Let a rollout that stopped by itself go on, or end it."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Say what happened, and ask how to go on."""
+        if (entry := _running(self.hass)) is None:
+            return self.async_abort(reason="entry_not_loaded")
+        runtime = entry.runtime_data
+        if (running := paused(runtime).get(self.issue_id)) is None:
+            return self.async_abort(reason="already_decided")
+        why = cause_in_words(await async_texts(self.hass), running.rollout.cause)
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["retry", "resume", "cancel"],
+            description_placeholders=paused_placeholders(runtime, running) | {"why": why},
+        )
+
+    async def async_step_retry(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Try the boards that failed again, then go on."""
+        return self._apply(lambda rollout: rollout.resume(retry=True))
+
+    async def async_step_resume(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Go on without the boards that failed."""
+        return self._apply(Rollout.resume)
+
+    async def async_step_cancel(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """End the rollout."""
+        return self._apply(lambda rollout: rollout.cancel(dt_util.utcnow().timestamp()))
+
+    def _apply(self, verb: Callable[[Rollout], object]) -> RepairsFlowResult:
+        if (entry := _running(self.hass)) is None:
+            return self.async_abort(reason="entry_not_loaded")
+        rollouts = entry.runtime_data.rollouts
+        if (running := paused(entry.runtime_data).get(self.issue_id)) is None:
+            return self.async_abort(reason="already_decided")
+        rollouts.async_apply(running, verb)
+        return self.async_create_entry(data={})
 
 
 def _running(hass: HomeAssistant) -> MqttOtaConfigEntry | None:

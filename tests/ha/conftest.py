@@ -45,6 +45,7 @@ FLOWS = {
     "DialectFlow": ("config_subentries", "dialect"),
     "RetainedCommandFlow": ("issues", "retained_command", "fix_flow"),
     "ProposedFeedFlow": ("issues", "feed_proposed", "fix_flow"),
+    "PausedRolloutFlow": ("issues", "rollout_paused", "fix_flow"),
 }
 
 type Announce = Callable[..., Awaitable[None]]

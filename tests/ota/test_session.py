@@ -99,6 +99,20 @@ def test_a_version_seen_late_corrects_a_failure(reason: Reason) -> None:
     assert (session.state, session.reason, session.verified) == (State.CONFIRMED, None, True)
 
 
+@pytest.mark.parametrize("late", [500, 400 + 10 * CORRECTABLE])
+def test_a_board_that_comes_back_after_it_was_given_up_says_how_it_went(late: float) -> None:
+    session = rebooting()
+    session.never_returned(400)
+    session.announced(running("1.0.0"), late, live=False)
+    session.announced(running("0.9.0"), late, live=True)
+    session.announced(running("1.0.0", pending=True), late, live=True)
+    assert (session.state, session.reason) == (State.FAILED, Reason.NEVER_RETURNED)
+    session.announced(running("1.0.0"), late, live=True)
+    assert (session.state, session.reason, session.detail) == (State.ROLLED_BACK, Reason.ROLLED_BACK, "1.0.0")
+    session.announced(running("1.1.0"), late + 1, live=True)
+    assert session.state is State.CONFIRMED
+
+
 def test_an_old_version_seen_late_corrects_a_success() -> None:
     session = rebooting()
     session.announced(running("1.1.0"), 30, live=True)

@@ -206,7 +206,7 @@ class Session:
             return
         runs_target = self.is_run_by(board)
         if not self.is_active:
-            self._correct(board, now, runs_target=runs_target)
+            self._correct(board, now, live=live, runs_target=runs_target)
         elif runs_target and board.pending:
             self.alive(State.REBOOTING, now)
         elif runs_target:
@@ -260,14 +260,15 @@ class Session:
         fields["rested"], fields["interrupted"] = False, not record.get("rested", False)
         return cls(**fields)
 
-    def _correct(self, board: Board, now: float, *, runs_target: bool) -> None:
-        """Let the truth that came after the verdict replace it."""
-        if now - self.changed > CORRECTABLE or board.pending:
+    def _correct(self, board: Board, now: float, *, live: bool, runs_target: bool) -> None:
+        """Let the truth that came after the verdict replace it; who was lost may come back after any time."""
+        was_lost = self.reason is Reason.NEVER_RETURNED
+        if board.pending or (now - self.changed > CORRECTABLE and not was_lost):
             return
         if runs_target and self.state is not State.CONFIRMED:
             self.verified = True
             self._become(State.CONFIRMED, now, None)
-        elif not runs_target and self.state is State.CONFIRMED and self._is_former(board):
+        elif not runs_target and (self.state is State.CONFIRMED or (was_lost and live)) and self._is_former(board):
             self.verified = False
             self._become(State.ROLLED_BACK, now, Reason.ROLLED_BACK, board.version)
 
