@@ -11,13 +11,12 @@ from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import Event, HomeAssistant, callback
 
 from .const import DOMAIN
+from .reason_words import reason_in_words
 from .rollout_words import rollout_in_words
 from .rollouts import EVENT_ROLLOUT
 from .step_events import EVENT_UPDATE_FAILED
 from .steps import Step
 from .texts import async_cached_texts
-
-EXCEPTIONS = "exceptions"
 
 type Line = dict[str, Any]
 
@@ -51,14 +50,14 @@ def async_describe_events(
 
 def failure_in_words(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
     """Return that a board has not the version that it was to get, and why."""
-    why = async_cached_texts(hass, EXCEPTIONS).first_sentence(
-        f"install_{data['reason']}.message",
+    why = reason_in_words(
+        hass,
+        data["reason"],
         board=data["name"],
         version=data["version"],
         installed=data["from_version"] or "-",
         detail=data["detail"] or "-",
     )
-    why = why or str(data["reason"])
     texts, version = async_cached_texts(hass), data["version"]
     if data["step"] == Step.ROLLED_BACK:
         return texts.get("log_rolled_back", version=version, why=why)

@@ -21,23 +21,15 @@ class Texts:
 
     def get(self, key: str, **placeholders: object) -> str:
         """Return a text, empty where there is none; what a translator left out or invented breaks nothing."""
-        return _filled(self._texts.get(self._prefix + key, ""), placeholders)
-
-    def first_sentence(self, key: str, **placeholders: object) -> str:
-        """Return what a text begins with, empty where there is none."""
-        sentence, stop, _ = self._texts.get(self._prefix + key, "").partition(". ")
-        return _filled(sentence + stop.strip(), placeholders)
+        text = self._texts.get(self._prefix + key, "")
+        for name, value in placeholders.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
 
     def below(self, key: str) -> list[str]:
         """Return all texts below a key."""
         prefix = f"{self._prefix}{key}."
         return [text for name, text in self._texts.items() if name.startswith(prefix)]
-
-
-def _filled(text: str, placeholders: Mapping[str, object]) -> str:
-    for name, value in placeholders.items():
-        text = text.replace(f"{{{name}}}", str(value))
-    return text
 
 
 async def async_texts(hass: HomeAssistant, category: str = COMMON) -> Texts:

@@ -20,10 +20,10 @@ from custom_components.mqtt_ota.ota.dialects import (
 )
 from custom_components.mqtt_ota.ota.dialects.settings import SettingError
 from custom_components.mqtt_ota.ota.dialects.single_message import KIND, PASSED_ON
-from custom_components.mqtt_ota.ota.whole_message import HEADROOM
 from custom_components.mqtt_ota.ota.errors import OtaError, Reason
 from custom_components.mqtt_ota.ota.image import check_fits, inspect
 from custom_components.mqtt_ota.ota.session import Session, State, Target
+from custom_components.mqtt_ota.ota.whole_message import HEADROOM
 from tests.firmware_images import build_app, build_esp8266
 from tests.seeds.single_message import decode
 from tests.seeds.uploaders import varint

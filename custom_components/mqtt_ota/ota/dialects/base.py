@@ -7,7 +7,7 @@ from typing import Final
 
 from ..board import Availability, Board, Transport
 from ..errors import Reason
-from ..session import Session, State
+from ..session import PATIENCE, Session, State
 from . import Block, Dialect, Effect, Message, StopBlocks, Traits
 
 # How often to offer in vain before giving up.
@@ -107,3 +107,12 @@ class BaseDialect(Dialect):
     def frame(self, session: Session, image: bytes, block: Block) -> bytes:
         """Return a block as it is."""
         return image[block.offset : block.offset + block.length]
+
+
+def woke_early(session: Session, now: float) -> bool:
+    """Tell whether a restart of Home Assistant woke a session before its state's time was up; it waits for the rest."""
+    left = session.changed + PATIENCE[session.state] - now
+    if session.came_back_old or left <= 0:
+        return False
+    session.offer(now, patience=left)
+    return True

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..board import Availability, Board, Encoding, Transport
 from ..errors import OtaError, Reason
-from ..session import PATIENCE, Session, State
+from ..session import Session, State
 from ..version import is_same
 from ..whole_message import LARGEST, check_message
 from . import (
@@ -31,7 +31,7 @@ from . import (
     StopBlocks,
     Traits,
 )
-from .base import BaseDialect
+from .base import BaseDialect, woke_early
 from .homie_words import (
     ATTRIBUTES,
     CHECKSUM,
@@ -126,6 +126,8 @@ class HomieDialect(BaseDialect):
 
     def tick(self, session: Session, board: Board, now: float) -> list[Effect]:
         """End a session whose time is over; nothing is ever sent again."""
+        if session.state in {State.TRANSFERRING, State.REBOOTING} and woke_early(session, now):
+            return []
         if session.state is not State.OFFERED:
             return super().tick(session, board, now)
         session.fail(Reason.NO_ANSWER if session.memo.get("passed_on") else Reason.NOT_PASSED_ON, now)
@@ -136,9 +138,6 @@ class HomieDialect(BaseDialect):
         if session.held >= session.target.size - 2:
             # All was written: the word that it restarts was lost.
             session.alive(State.REBOOTING, now)
-            return []
-        if session.interrupted and not session.attempts:
-            session.offer(now, patience=PATIENCE[State.TRANSFERRING])
             return []
         return super().silent(session, board, now)
 
