@@ -13,9 +13,11 @@ from custom_components.mqtt_ota import rollouts as rollouts_module
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.util import dt as dt_util
+from tests.board.faults import Faults
 
 from .house import PATIENCE, House
 from .night import BLUEPRINTS, NIGHT, automate, recorded
+from .test_rollouts import fleet
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +182,15 @@ async def test_nothing_is_told_where_nothing_was_to_do_unless_that_is_wanted(hou
     await house.hass.async_block_till_done()
     assert running.rollout.status == "finished"
     assert told == []
+
+
+async def test_a_line_is_told_of_each_board_when_one_goes_back(house: House) -> None:
+    await fleet(house, 3, board_1=Faults(comes_back_old=True))
+    told = await night(house, by_signal=False, at_once=1)
+    await house.until(lambda: len(told) == 1)
+    assert told[0]["report"]["cause"] == "rolled_back"
+    assert told[0]["message"].splitlines() == [
+        "relay-0 runs 1.1.0 now, before it was 1.0.0.",
+        "relay-1 went back to 1.0.0, 1.1.0 did not start well on it.",
+        "relay-2 has not had its turn yet.",
+    ]
