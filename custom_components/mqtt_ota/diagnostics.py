@@ -1,6 +1,7 @@
 """What helps to understand a report: everything that is known, without what is secret."""
 
 from collections.abc import Mapping
+import math
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import async_redact_data
@@ -78,7 +79,7 @@ def _waiting(runtime: Runtime) -> dict[str, Any]:
     queue = runtime.sessions.queue
     waiting = [(queue.place(member), member) for member in runtime.fleet.members.values() if queue.waits_for(member)]
     # Who waits for a board that is away has no place.
-    waiting.sort(key=lambda item: item[0] or len(waiting) + 1)
+    waiting.sort(key=lambda item: item[0] or math.inf)
     return {member.id: queue.waits_for(member) for _, member in waiting}
 
 

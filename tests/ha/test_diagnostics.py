@@ -33,7 +33,7 @@ FEED = "/manifest.json"
 SECRETS = ("secret", "02:00:00:00:00:01", "ha.example")
 ASSET = {"url": "lamp.bin", "sha256": "ab" * 32, "size": 4096, "chip": "ESP32-C3"}
 
-_VARYING = props("started", "changed", "wake_at", "timeline", "heard", "created", "looked", "replaced", "id")
+_VARYING = props("started", "changed", "wake_at", "timeline", "heard", "created", "looked", "replaced", "ended", "id")
 
 
 @pytest.fixture
