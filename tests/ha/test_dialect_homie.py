@@ -259,7 +259,7 @@ async def test_a_board_that_falls_silent_in_the_middle_stalls(house: House) -> N
     await told(house, board, "started", boots=2)
     await told(house, board, "connected")
     await house.install(MEMBER)
-    assert session_of(house).state is State.CONFIRMED
+    assert (await ended(house)).state is State.CONFIRMED
 
 
 async def test_a_board_that_lost_power_in_the_middle_stalls_and_takes_the_next_one(house: House) -> None:
@@ -269,7 +269,7 @@ async def test_a_board_that_lost_power_in_the_middle_stalls_and_takes_the_next_o
     await told(house, board, "connected")
     await house.until(lambda: is_there(house))
     await house.install(MEMBER)
-    assert session_of(house).state is State.CONFIRMED
+    assert (await ended(house)).state is State.CONFIRMED
 
 
 async def test_words_that_come_twice_move_nothing_twice(house: House) -> None:

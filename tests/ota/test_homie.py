@@ -189,7 +189,7 @@ def test_the_bytes_of_a_status_become_bytes_of_the_image() -> None:
     assert session.state is State.REBOOTING
 
 
-@pytest.mark.parametrize("status", ["", "2000", "206 x/y", "299", "206"])
+@pytest.mark.parametrize("status", ["?", "2000", "206 x/y", "299", "206"])
 def test_a_status_that_says_nothing_moves_nothing(status: str) -> None:
     dialect, session = begun()
     hears(dialect, session, status)
