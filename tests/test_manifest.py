@@ -228,7 +228,7 @@ def test_every_platform_says_how_many_of_its_calls_run_at_once_and_names_its_ent
     assert keys == set(TEXTS["entity"][platform])
 
 
-def test_every_action_is_described_and_registered_once_a_run() -> None:
+def test_every_action_is_described_in_texts_and_in_the_readme_and_registered_once_a_run() -> None:
     services = yaml.safe_load((ROOT / "services.yaml").read_text())
     assert set(services) == set(TEXTS["services"])
     for name, service in services.items():
@@ -236,6 +236,8 @@ def test_every_action_is_described_and_registered_once_a_run() -> None:
         assert set((service or {}).get("fields", {})) == set(texts.get("fields", {})), name
         assert texts["name"], name
         assert texts["description"], name
+    readme = (REPOSITORY / "README.md").read_text()
+    assert [name for name in services if not re.search(rf"\b{name}\b", readme)] == []
     set_up = next(
         node
         for node in TREES[ROOT / "__init__.py"].body
