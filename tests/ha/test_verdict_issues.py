@@ -10,11 +10,11 @@ import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.mqtt_ota.const import DOMAIN
-from custom_components.mqtt_ota.ota.board import Transport
+from custom_components.mqtt_ota.ota.board import Availability, Transport
 from custom_components.mqtt_ota.ota.errors import Reason
 from custom_components.mqtt_ota.ota.rollout import Status
 from custom_components.mqtt_ota.ota.session import Session, State, Target
-from custom_components.mqtt_ota.verdict_issues import unsettled
+from custom_components.mqtt_ota.verdict_issues import NEVER_RETURNED, unsettled
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
@@ -194,6 +194,23 @@ async def test_a_later_try_settles_it_only_where_it_succeeds(
     end(later)
     found = unsettled(member)
     assert (found and found[0]) == left
+    member.async_close()
+
+
+async def test_a_lost_board_is_still_lost_when_a_later_try_finds_nobody(ota_entry: SetUp, announce: Announce) -> None:
+    entry = await ota_entry()
+    await announce()
+    member = entry.runtime_data.fleet.members["lamp-1"]
+    member.session, member.heard = lost(member.board), None
+    member.availability = Availability.OFFLINE
+    (words,) = NEVER_RETURNED.find(entry.runtime_data).values()
+    assert words["heard"] == "?"
+    later = Session.create("01" * 8, member.board, TARGET, 0.0, Transport.BLOCKS)
+    member.async_open(later, "2026-01-01")
+    later.fail(Reason.NO_ANSWER, 1)
+    assert unsettled(member) is not None
+    member.availability = Availability.ONLINE
+    assert unsettled(member) is None
     member.async_close()
 
 
