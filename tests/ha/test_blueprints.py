@@ -194,3 +194,28 @@ async def test_a_line_is_told_of_each_board_when_one_goes_back(house: House) -> 
         "relay-1 went back to 1.0.0, 1.1.0 did not start well on it.",
         "relay-2 has not had its turn yet.",
     ]
+
+
+async def test_a_failure_is_told_once_with_its_reason_in_words(house: House) -> None:
+    entities = await fleet(house, 3, board_0=Faults(wrong_digest=True), board_1=Faults(comes_back_old=True))
+    told = await automate(house.hass, "notify_failed")
+    data = {"entity_id": entities, "retries": 0}
+    await house.hass.services.async_call("mqtt_ota", "install", data, blocking=True, return_response=True)
+    await house.until(lambda: len(told) == 2)
+    await house.hass.async_block_till_done()
+    by_board = {one["board"]: one for one in told}
+    assert len(told) == 2
+    assert (by_board["relay-0"]["verdict"], by_board["relay-0"]["reason"]) == ("failed", "board_digest")
+    assert (by_board["relay-1"]["verdict"], by_board["relay-1"]["version"]) == ("rolled_back", "1.1.0")
+    assert by_board["relay-0"]["message"].startswith("relay-0 did not get 1.1.0. ")
+    assert by_board["relay-1"]["message"].startswith("relay-1 runs its old version again instead of 1.1.0. ")
+
+
+async def test_failures_of_other_boards_are_not_told_where_some_were_chosen(house: House) -> None:
+    entities = await fleet(house, 2, board_0=Faults(wrong_digest=True), board_1=Faults(wrong_digest=True))
+    told = await automate(house.hass, "notify_failed", entities=[entities[1]])
+    data = {"entity_id": entities, "retries": 0}
+    await house.hass.services.async_call("mqtt_ota", "install", data, blocking=True, return_response=True)
+    await house.hass.async_block_till_done()
+    await house.until(lambda: len(told) == 1)
+    assert told[0]["board"] == "relay-1"

@@ -285,8 +285,7 @@ async def test_without_a_response_a_failure_is_raised(house: House) -> None:
 async def test_trying_again_installs_the_same_version_again(house: House) -> None:
     entities = await fleet(house, 2, board_1=Faults(wrong_digest=True))
     await act(house, "install", entity_id=entities, retries=0)
-    board = house.boards.pop()
-    await house.hass.async_add_executor_job(board.stop)
+    await house.switch_off(house.boards[-1], "relay-1")
     await house.add_board("relay-1")
     answer = await act(house, "retry", entity_id=entities)
     assert results(answer) == {"relay-0": "nothing_to_do", "relay-1": "confirmed"}
