@@ -11,11 +11,12 @@ from .settings import Kind
 from .single_message import KIND as SINGLE_MESSAGE
 from .socket_pull import KIND as SOCKET_PULL
 from .tasmota import KIND as TASMOTA
+from .thingsboard import KIND as THINGSBOARD
 from .url import KIND as URL
 
 NATIVE: Final = NativeDialect.name
 # What a user can set up.
-_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA, HOMIE)
+_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA, HOMIE, THINGSBOARD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
 
