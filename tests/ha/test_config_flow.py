@@ -1,5 +1,6 @@
 """Setting up, by the user or because a board was heard; changing what was set up."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -144,7 +145,10 @@ async def test_what_is_no_announcement_makes_no_card(
 
 async def test_mqtt_itself_finds_the_boards(hass: HomeAssistant, mqtt_mock: MqttMockHAClient) -> None:
     async_fire_mqtt_message(hass, TOPIC, announcement(), 1, True)
-    await hass.async_block_till_done()
+    # What the integration depends on is set up first, and nobody tells when that is done.
+    async with asyncio.timeout(10):
+        while not hass.config_entries.flow.async_progress():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     (flow,) = hass.config_entries.flow.async_progress()
     assert (flow["handler"], flow["step_id"]) == (DOMAIN, "confirm")
 
