@@ -180,7 +180,8 @@ async def test_a_wrong_chip_is_found_by_the_board(house: House) -> None:
 @pytest.mark.parametrize("fault", ["lose_message", "lose_answer", "repeat_answer"])
 @pytest.mark.parametrize("number", [2, 3, 7])
 async def test_lost_and_repeated_messages_do_not_matter(house: House, fault: str, number: int) -> None:
-    board = await switch_on(house, Faults(**{fault: number}))
+    chosen: dict[str, Any] = {fault: number}
+    board = await switch_on(house, Faults(**chosen))
     await house.install(MEMBER)
     assert (board.runs, session_of(house).state) == (NEW, State.CONFIRMED)
 

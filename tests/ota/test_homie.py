@@ -132,6 +132,7 @@ def test_each_state_is_presence(attribute: str, text: str, availability: Availab
 
 def test_what_a_board_says_of_itself_is_read() -> None:
     dialect = speak(model="hall lamp", chip="ESP32-C3")
+    changed: dict[str, Any]
     for attribute, text, changed in (
         ("$mac", "5C:CF:7F:00:00:01", {"mac": "5c:cf:7f:00:00:01"}),
         ("$localip", "192.168.0.10", {"address": "192.168.0.10"}),

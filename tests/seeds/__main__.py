@@ -11,14 +11,17 @@ import threading
 
 from tests.board.events import Event
 
+from .aws_streams import AwsBoard
 from .chunked import ChunkedBoard
 from .device import Device
 from .faults import Faults
+from .homie import HomieBoard
 from .mesh import Mesh, Node
 from .settings import Settings
 from .single_message import SingleMessageBoard
 from .socket_pull import SocketPullBoard
 from .tasmota import TasmotaBoard
+from .thingsboard import ThingsBoardBoard
 from .url import UrlBoard
 
 type MakeBoard = Callable[[Settings, Faults, Callable[[Event], None]], Device]
@@ -38,6 +41,9 @@ KINDS: dict[str, tuple[str, MakeBoard]] = {
     "socket_pull": ("24_0a_c4_11_22_33", SocketPullBoard),
     "tasmota": ("tasmota_D3E4F5", partial(TasmotaBoard, announce_delay=10.0, restart_delay=2.0)),
     "single_message": ("sming-demo", partial(SingleMessageBoard, restart_delay=1.0)),
+    "homie": ("hall", partial(HomieBoard, implementation="esp32", restart_delay=1.0)),
+    "thingsboard": ("hall", partial(ThingsBoardBoard, timeout=5.0, restart_delay=1.0)),
+    "aws_streams": ("hall", partial(AwsBoard, timeout=10.0, restart_delay=1.0)),
 }
 
 

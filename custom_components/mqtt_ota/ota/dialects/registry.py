@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from . import Dialect
+from .aws_streams import KIND as AWS_STREAMS
 from .chunked import KIND as CHUNKED, ChunkedDialect
 from .homie import KIND as HOMIE
 from .native import DEFAULT_ROOT, NativeDialect
@@ -16,7 +17,7 @@ from .url import KIND as URL
 
 NATIVE: Final = NativeDialect.name
 # What a user can set up.
-_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA, HOMIE, THINGSBOARD)
+_KINDS: Final[tuple[Kind, ...]] = (URL, CHUNKED, SOCKET_PULL, SINGLE_MESSAGE, TASMOTA, HOMIE, THINGSBOARD, AWS_STREAMS)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
 
