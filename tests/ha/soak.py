@@ -41,6 +41,8 @@ class Soak:
         self._names = [f"relay-{number}" for number in range(boards)]
         self._boards: dict[str, Board] = {}
         self._calls: set[asyncio.Task[Any]] = set()
+        # What actions raised that no user should ever see.
+        self._surprises: list[BaseException] = []
         self._release = 0
         self._page = Page()
 
@@ -92,16 +94,33 @@ class Soak:
             await asyncio.gather(*self._calls, return_exceptions=True)
         await self.house.until(lambda: all(self._is_told(name) for name in self._names))
 
+    async def prove(self) -> None:
+        """Bring every board to a new release: whatever happened before, all of it still works."""
+        for name in self._names:
+            await self._take(name, kill=False)
+            await self._switch_on(name, Faults())
+        await self.house.until(lambda: all(member.availability == "online" for member in self.house.members.values()))
+        self._publish()
+        await self.house.refresh()
+        data = {"entity_id": self._targets(self._names), "retries": 2}
+        async with asyncio.timeout(SETTLING):
+            answer: Any = await self.house.hass.services.async_call(
+                DOMAIN, "install", data, blocking=True, return_response=True
+            )
+        assert {one["result"] for one in answer["boards"].values()} == {"confirmed"}
+        assert {member.version for member in self.house.members.values()} == {f"1.{self._release}.0"}
+
     def check(self) -> None:
         """Hold what must hold at the end: whole images, true verdicts, nothing left open."""
         runtime = self.house.entry.runtime_data
+        assert self._surprises == []
         assert set(self.house.members) == set(self._names)
         for name, member in self.house.members.items():
             flash = Flash(self.house.folder / name)
             image = flash._slot(flash.running).read_bytes() if flash.digest else b""
             version = flash.version("1.0.0")
             # The first image is only claimed; every other is what was published, to the last byte.
-            assert version == "1.0.0" or self.images[version] == sha256(image[:_SIZE]).hexdigest(), name
+            assert version == "1.0.0" or self.images[version] == sha256(image).hexdigest(), name
             assert member.version == version, name
             session = member.session
             if session is not None and session.state is State.CONFIRMED:
@@ -147,7 +166,12 @@ class Soak:
 
         task = asyncio.ensure_future(call())
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        task.add_done_callback(self._called)
+
+    def _called(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled() and (err := task.exception()) is not None:
+            self._surprises.append(err)
 
     async def _install(self) -> None:
         self._call("install", entity_id=self._targets(self._some()), retries=self._chance.randint(0, 1))
@@ -211,9 +235,9 @@ class Soak:
         self.house.publish_releases({"version": version, "image": image})
         self._page = self.house.feed[FEED]
 
-    async def _switch_on(self, name: str) -> None:
+    def _faults(self) -> Faults:
         draw = self._chance.random
-        faults = Faults(
+        return Faults(
             lose=self._chance.choice([0, 0, 5, 9]),
             repeat=draw() < 0.2,
             reorder=draw() < 0.2,
@@ -222,6 +246,8 @@ class Soak:
             comes_back_old=draw() < 0.05,
             wrong_digest=draw() < 0.05,
         )
+
+    async def _switch_on(self, name: str, faults: Faults | None = None) -> None:
         settings = Settings(
             host=self.house.broker.host,
             port=self.house.broker.port,
@@ -232,7 +258,7 @@ class Soak:
             ask_timeout=0.3,
             reboot_time=0.05,
         )
-        board = self._boards[name] = Board(settings, faults)
+        board = self._boards[name] = Board(settings, faults or self._faults())
         board.start()
 
     async def _take(self, name: str, *, kill: bool) -> None:

@@ -65,6 +65,8 @@ async def test_whatever_happens_every_board_runs_a_whole_image_and_every_verdict
         await soak.settle()
         growth = held() - early
         soak.check()
+        await soak.prove()
+        soak.check()
         assert growth < GROWTH, f"{growth} bytes more than in the beginning"
     except BaseException as err:
         err.add_note(f"again: SOAK_SEED={SEED} SOAK_SECONDS={SECONDS:.0f} scripts/test tests/ha/test_soak.py")
