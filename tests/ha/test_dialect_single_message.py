@@ -59,7 +59,7 @@ async def house(
         return dialect
 
     monkeypatch.setitem(KINDS, KIND.name, replace(KIND, make=make))
-    monkeypatch.setattr(single_message, "PASSED_ON", 1.0)
+    monkeypatch.setattr(single_message, "PASSED_ON", 5.0)
     monkeypatch.setattr(mqtt.client, "RECONNECT_INTERVAL_SECONDS", 0.2)
     monkeypatch.setattr(sessions, "SETTLE", 0.1)
     monkeypatch.setattr(sessions, "BROKER_GONE", 0.1)
