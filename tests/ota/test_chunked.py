@@ -870,6 +870,19 @@ def test_a_word_out_of_nowhere_never_makes_the_board_run_something_else(steps: i
     assert bench.device.runs in {OLD, bench.image}
 
 
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_late_ok_to_a_session_that_was_called_off_begins_no_second_image_behind_the_first(copies: int) -> None:
+    bench = Bench()
+    bench.copies = copies
+    bench.device.take(size_frame(len(NEW)))
+    bench.device.take(chunk_frame(NEW, 0, 200, 200))
+    assert list(bench.device.said) == ["ok", "ok"]
+    # The first was heard before the session was called off; the other arrives in the next one.
+    bench.device.said.popleft()
+    assert verdict(bench.begin()) == (State.FAILED, Reason.STUCK)
+    assert bench.device.appended == NEW[:200]
+
+
 def test_what_is_sent_is_published_at_most_once_and_never_kept() -> None:
     bench = Bench()
     effects = CHUNKED.begin(bench.session, bench.board, 1)

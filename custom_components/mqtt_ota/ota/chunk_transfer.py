@@ -171,6 +171,9 @@ class ChunkTransfer:
         match memo["step"], word:
             case Step.OPEN, "len-fail":
                 return self._stuck("another transfer is open")
+            case Step.MEASURE, "len-fail":
+                # Of all that is sent here only the size is short: the `ok` before was a late one, to a session called off.
+                return self._stuck("another transfer is open")
             case Step.PROBE, "len-fail":
                 return self._is_open()
             case Step.MEASURE, "size-mismatch" | "md5-fail":
