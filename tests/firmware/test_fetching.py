@@ -43,3 +43,13 @@ def test_an_answer_that_is_no_image_is_not_taken(house: House, start_board: Star
         house.offer(BOARD, IMAGE, transport="http", url=web.url)
         assert house.wait_for("status", state="failed", reason="transport")["held"] == 0
     assert web.asked == [""]
+
+
+def test_an_answer_that_is_no_image_is_not_asked_for_again_where_it_breaks_off(
+    house: House, start_board: StartBoard
+) -> None:
+    start_board()
+    with serve(NoImage(IMAGE, cut_at=[0])) as web:
+        house.offer(BOARD, IMAGE, transport="http", url=web.url)
+        assert house.wait_for("status", state="failed", reason="transport")["held"] == 0
+    assert web.asked == [""]

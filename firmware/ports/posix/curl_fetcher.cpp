@@ -51,6 +51,7 @@ void CurlFetcher::work() {
   const CURLMsg *message = curl_multi_info_read(network_, &left);
   if (message == nullptr || message->msg != CURLMSG_DONE) return;
   const CURLcode code = message->data.result;
+  judge_head_(code);
   end_();
   if (offset_ == size_) {
     active_ = false;
@@ -111,6 +112,14 @@ size_t CurlFetcher::receive_(const char *bytes, size_t count) {
   offset_ += static_cast<uint32_t>(taken);
   if (taken > 0) tries_ = 0;
   return count;
+}
+
+/// Judge an answer that ended before its first byte: what is no image is none either where it breaks off there.
+void CurlFetcher::judge_head_(int code) {
+  long status = 0;
+  curl_easy_getinfo(transfer_, CURLINFO_RESPONSE_CODE, &status);
+  // A server in trouble is asked again.
+  if (!answered_ && code != CURLE_HTTP_RETURNED_ERROR && status != 0) judge_answer_();
 }
 
 /// Find out where an answer begins: only an image from its start, or from where it was asked for, is one.

@@ -34,6 +34,7 @@ class CurlFetcher final : public mqtt_ota::Fetcher {
 
   static size_t on_bytes_(char *bytes, size_t, size_t count, void *fetcher);
   size_t receive_(const char *bytes, size_t count);
+  void judge_head_(int code);
   bool judge_answer_();
   void start_();
   void end_();
