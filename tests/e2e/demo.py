@@ -48,6 +48,7 @@ async def demonstrate_seeds(*, once: bool) -> None:
         entry_id = await house.set_up_integration()
         for seed in seeds():
             await add_seed(house, stack, entry_id, seed)
+        await house.settled(entry_id)
         # All at once: the queue of the house lets two go at a time.
         await asyncio.gather(*(install_seed(house, seed) for seed in seeds()))
         say("All of them are updated, and each says no more than is known of it.")

@@ -69,6 +69,15 @@ class House:
         entry_id: str = created["result"]["entry_id"]
         return entry_id
 
+    async def settled(self, entry_id: str) -> None:
+        """Wait until the integration is loaded with what was added last."""
+
+        async def loaded() -> bool:
+            entry = await self.api.command("config_entries/get_single", entry_id=entry_id)
+            return bool(entry["config_entry"]["state"] == "loaded")
+
+        await until(loaded, "the integration to be loaded", timeout=60)
+
     async def add_feed(self, entry_id: str, **rule: str) -> None:
         """Tell the integration about the release feed; `rule` says which boards it is for."""
         source = {"kind": "manifest", "location": self.feed.url}
@@ -82,7 +91,8 @@ class House:
             for entity in await self.api.command("config/entity_registry/list"):
                 if entity["platform"] == _DOMAIN and entity["unique_id"] == f"{board_id}_firmware":
                     state = await self.api.state(entity["entity_id"])
-                    if state is not None and state["attributes"]["latest_version"]:
+                    # While the integration is loaded again its entities have no attributes.
+                    if state is not None and state["attributes"].get("latest_version"):
                         found: str = entity["entity_id"]
                         return found
             return None
